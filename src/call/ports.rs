@@ -1,0 +1,223 @@
+//! The traits and messages between a call and the drivers around it.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use crate::audio::Rate;
+
+/// Which of a call's turns a job belongs to; a result that carries an old turn is stale and is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
+pub struct TurnId(pub u32);
+
+/// Names one line to be spoken, within a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
+pub struct SayId(pub u32);
+
+/// Set by whoever no longer wants a job; a model looks at it between steps.
+#[derive(Debug, Clone, Default)]
+pub struct AbortFlag(Arc<AtomicBool>);
+
+impl AbortFlag {
+    /// Asks the job to stop.
+    pub fn abort(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+    /// Whether the job was asked to stop.
+    pub fn is_aborted(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What a recogniser is run for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// While the caller still speaks: shed first when the pool is full.
+    Partial,
+    /// The utterance is over.
+    Final,
+}
+
+/// What the state hopes to hear, as far as it helps a recogniser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Hint {
+    /// Anything.
+    #[default]
+    Open,
+    /// Digits.
+    Digits,
+    /// Yes or no.
+    YesNo,
+}
+
+/// Sound to be turned into words.
+#[derive(Debug, Clone)]
+pub struct RecognizeJob {
+    /// The turn.
+    pub turn: TurnId,
+    /// Partial or final.
+    pub role: Role,
+    /// Mono PCM from the start of the utterance.
+    pub pcm: Arc<[i16]>,
+    /// Its rate.
+    pub rate: Rate,
+    /// What is expected.
+    pub hint: Hint,
+    /// Past this the job is skipped.
+    pub deadline: Instant,
+    /// Asked to stop.
+    pub abort: AbortFlag,
+}
+
+/// Words.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Transcript {
+    /// The text, as written by the recogniser, trimmed.
+    pub text: String,
+    /// Mean probability of its tokens, 0..1.
+    pub confidence: f32,
+}
+
+/// Text to be turned into sound.
+#[derive(Debug, Clone)]
+pub struct SynthesizeJob {
+    /// The line it is part of.
+    pub say: SayId,
+    /// Which sentence of the line.
+    pub sentence: u32,
+    /// One sentence.
+    pub text: String,
+    /// Name of the voice in `voices/models.toml`.
+    pub voice: String,
+    /// The rate wanted.
+    pub rate: Rate,
+    /// Whether the result may be cached (a masked slot's may not).
+    pub cacheable: bool,
+    /// Past this the job is skipped.
+    pub deadline: Instant,
+}
+
+/// Text to be placed in meaning's space.
+#[derive(Debug, Clone)]
+pub struct EmbedJob {
+    /// The turn.
+    pub turn: TurnId,
+    /// The text.
+    pub text: String,
+    /// Past this the job is skipped.
+    pub deadline: Instant,
+}
+
+/// Why a job brought nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JobError {
+    /// The queue was full: nothing was tried.
+    #[error("the engine's queue is full")]
+    Full,
+    /// It waited past its deadline, or was aborted.
+    #[error("the job was skipped: late or no longer wanted")]
+    Skipped,
+    /// The model failed or panicked; it has been rebuilt.
+    #[error("the model failed: {0}")]
+    Failed(String),
+}
+
+/// A finished job, for the call's inbox.
+#[derive(Debug, Clone)]
+pub enum Done {
+    /// Recognition.
+    Heard {
+        /// The turn.
+        turn: TurnId,
+        /// Partial or final.
+        role: Role,
+        /// The words.
+        result: Result<Transcript, JobError>,
+        /// From submission to result.
+        took: Duration,
+    },
+    /// Synthesis of one sentence.
+    Spoken {
+        /// The line.
+        say: SayId,
+        /// The sentence.
+        sentence: u32,
+        /// Mono PCM at the rate asked for.
+        result: Result<Arc<[i16]>, JobError>,
+        /// From submission to result.
+        took: Duration,
+        /// Whether it came out of the cache.
+        cached: bool,
+    },
+    /// An embedding, L2-normalised.
+    Embedded {
+        /// The turn.
+        turn: TurnId,
+        /// The vector.
+        result: Result<Arc<[f32]>, JobError>,
+        /// From submission to result.
+        took: Duration,
+    },
+    /// Speech probability of a window of a leg's frames.
+    Voice {
+        /// Samples of the leg (at its rate) seen up to the window's end, counted by whoever pushed them.
+        position: u64,
+        /// Probability of speech, 0..1.
+        probability: f32,
+    },
+}
+
+/// How a finished job reaches its call; must not block.
+pub type Reply = Box<dyn FnOnce(Done) + Send>;
+
+/// Turns sound into words. Synchronous: it owns a worker thread.
+pub trait Recognizer: Send {
+    /// Mono samples at 16 kHz in -1..1. Returns early with [`JobError::Skipped`] once `abort` is set.
+    fn recognize(&mut self, pcm: &[f32], hint: Hint, role: Role, abort: &AbortFlag) -> Result<Transcript, JobError>;
+}
+
+/// Turns one sentence into sound. Synchronous: it owns a worker thread.
+pub trait Synthesizer: Send {
+    /// Mono PCM at [`Synthesizer::sample_rate`].
+    fn synthesize(&mut self, text: &str) -> Result<Vec<i16>, JobError>;
+    /// Hz.
+    fn sample_rate(&self) -> u32;
+}
+
+/// Places a sentence in a vector space where near means alike. Synchronous: it owns a worker thread.
+pub trait Embedder: Send {
+    /// An L2-normalised vector of [`Embedder::dimensions`].
+    fn embed(&mut self, text: &str) -> Result<Vec<f32>, JobError>;
+    /// Its length.
+    fn dimensions(&self) -> usize;
+}
+
+/// Speech probability over consecutive windows of one leg; keeps the stream's state.
+pub trait VoiceDetector: Send {
+    /// Samples in a window at `rate`.
+    fn window(&self, rate: Rate) -> usize;
+    /// A fresh stream's state.
+    fn start(&self, rate: Rate) -> Vec<f32>;
+    /// Probability of speech in one window, 0..1; `state` is carried on.
+    fn probability(&mut self, state: &mut Vec<f32>, rate: Rate, window: &[i16]) -> Result<f32, JobError>;
+}
+
+/// The two kinds of packet on a media path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// RTP.
+    Rtp,
+    /// RTCP, compound.
+    Rtcp,
+}
+
+/// Packets in, packets out: UDP, WebRTC and loopback share one media path through this. Packets are plain (decrypted).
+pub trait MediaTransport: Send {
+    /// Reads the next packet into `buf`. `Err` means that the path is gone.
+    fn poll_recv(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<(Kind, usize)>>;
+    /// Sends without waiting; a packet that does not fit the socket's buffer is dropped and counted.
+    fn send(&mut self, kind: Kind, packet: &[u8]) -> io::Result<()>;
+}

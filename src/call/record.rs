@@ -1,0 +1,138 @@
+//! What a call leaves behind. Times are milliseconds since the call was answered, unless named otherwise.
+
+use serde::{Deserialize, Serialize};
+
+use crate::dialplan::script::TransferFailure;
+use crate::pii::Pii;
+
+/// A call, as stored and as shown by `sidetone calls show`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallRecord {
+    /// Unique, sortable by start.
+    pub id: String,
+    /// Start, Unix milliseconds.
+    pub started_ms: i64,
+    /// From answer to end.
+    pub duration_ms: u64,
+    /// Number or address of the caller.
+    pub caller: Pii<String>,
+    /// The number that was dialled.
+    pub called: String,
+    /// "sip" or "webrtc".
+    pub transport: String,
+    /// The plan's name.
+    pub plan: String,
+    /// Codec of the caller's leg ("PCMU").
+    pub codec: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The turns, in order.
+    pub turns: Vec<Turn>,
+    /// What else happened, in order.
+    pub events: Vec<Event>,
+    /// Highest frustration of the call, 0..1.
+    pub frustration_peak: f32,
+    /// The stereo recording (left: caller, right: the other side), if one was made.
+    pub recording: Option<String>,
+    /// Jitter, loss and packet counts of the caller's leg.
+    pub media: MediaStats,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "how")]
+pub enum Outcome {
+    /// The script came to its end.
+    Completed,
+    /// The caller hung up.
+    CallerHungUp,
+    /// Put through to a human.
+    HandedOver {
+        /// Target as the plan names it ("queue:support").
+        to: String,
+        /// Address of the agent who took it.
+        agent: String,
+        /// Why.
+        reason: String,
+    },
+    /// No one took it.
+    HandoverFailed {
+        /// Target.
+        to: String,
+        /// Why.
+        failure: TransferFailure,
+    },
+    /// The server ended it: longest call, draining, media path gone.
+    Ended {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// One utterance of the caller and its answer. A masked slot's words are "‹masked›".
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Turn {
+    /// Number in the call, from 0.
+    pub turn: u32,
+    /// State in which it was heard.
+    pub state: String,
+    /// First speech of the utterance.
+    pub start_ms: u64,
+    /// Last speech of the utterance.
+    pub end_ms: u64,
+    /// The words.
+    pub text: String,
+    /// Of the recogniser, 0..1.
+    pub confidence: f32,
+    /// What was meant.
+    pub intent: Option<String>,
+    /// Its probability, 0..1.
+    pub intent_score: f32,
+    /// 0..1, after this turn.
+    pub frustration: f32,
+    /// Ranked, in plain words.
+    pub reasons: Vec<String>,
+    /// The answer as far as it was heard.
+    pub answer: String,
+    /// Where the time went.
+    pub latency: Latency,
+}
+
+/// Where the time between the last speech of the caller and the first audio of the answer went, in ms.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Latency {
+    /// Silence awaited until the end of the turn was decided.
+    pub silence_ms: f32,
+    /// Recognition after that.
+    pub recognition_ms: f32,
+    /// Intent and slots.
+    pub understanding_ms: f32,
+    /// Until the first sentence was rendered.
+    pub synthesis_ms: f32,
+    /// All together, to the first packet of the answer.
+    pub total_ms: f32,
+}
+
+/// Something else that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When.
+    pub at_ms: u64,
+    /// What, in words.
+    pub what: String,
+}
+
+/// Quality of a leg as received.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct MediaStats {
+    /// Packets received.
+    pub received: u64,
+    /// Packets sent.
+    pub sent: u64,
+    /// Lost on the way to us.
+    pub lost: u64,
+    /// Interarrival jitter (RFC 3550, 6.4.1), ms.
+    pub jitter_ms: f32,
+    /// Frames that concealment made.
+    pub concealed: u64,
+}

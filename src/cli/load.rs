@@ -1,0 +1,12 @@
+//! `sidetone load`.
+
+use std::process::ExitCode;
+
+/// Arguments of `sidetone load`.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Runs the command.
+pub fn run(_args: Args) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("not built yet")
+}

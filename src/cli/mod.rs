@@ -1,0 +1,72 @@
+//! The command line: one file a command.
+
+pub mod call;
+pub mod calls;
+pub mod check;
+pub mod demo;
+pub mod eval;
+pub mod load;
+pub mod models;
+pub mod say;
+pub mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// How a command reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Human,
+    /// For programs.
+    Json,
+}
+
+/// Sidetone: a voice call-centre server that hears, understands, feels, answers and hands over.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve(serve::Args),
+    /// Ring an address, with a WAV or with microphone and loudspeaker.
+    Call(call::Args),
+    /// Place many calls and report how they went.
+    Load(load::Args),
+    /// Check a dialplan: every mistake at once, with line and column.
+    Check(check::Args),
+    /// Fetch, list and verify the models.
+    Models(models::Args),
+    /// Measure accuracy on labelled data.
+    Eval(eval::Args),
+    /// Render text to a WAV with a voice.
+    Say(say::Args),
+    /// List, show and forget calls.
+    Calls(calls::Args),
+    /// The whole loop on loopback: server, recorded caller, example agent.
+    Demo(demo::Args),
+}
+
+impl Cli {
+    /// Runs the command that was given.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Serve(args) => serve::run(args),
+            Command::Call(args) => call::run(args),
+            Command::Load(args) => load::run(args),
+            Command::Check(args) => check::run(args),
+            Command::Models(args) => models::run(args),
+            Command::Eval(args) => eval::run(args),
+            Command::Say(args) => say::run(args),
+            Command::Calls(args) => calls::run(args),
+            Command::Demo(args) => demo::run(args),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! `sidetone serve`.
+
+use std::process::ExitCode;
+
+/// Arguments of `sidetone serve`.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Runs the command.
+pub fn run(_args: Args) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("not built yet")
+}

@@ -1,0 +1,1 @@
+//! Configuration: `sidetone.toml`, environment and flags, in that order.

@@ -1,0 +1,144 @@
+//! One call's walk through a compiled plan: inputs in, actions out, no clock and no socket.
+//!
+//! Contract: `handle(input)`, then `poll()` until `None`: "mutate, drain, mutate". After `Listen` the script waits for
+//! `Heard`, `Keys` or `NoInput`; after `Say` it goes on at once (sayings queue up in the playout), except that `Listen`
+//! takes effect when all that was said before has been played or interrupted: whoever plays sees to it.
+
+use std::time::Duration;
+
+/// What happened to the caller, as far as the script cares.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// The call is answered; `caller` are the variables under `caller.` (number, name, what a lookup brought).
+    Start {
+        /// Fields of `caller`.
+        caller: serde_json::Value,
+    },
+    /// One turn of the caller's, understood as well as it could be.
+    Heard(Heard),
+    /// A finished keypad entry: one key for a menu, the string for a slot (without `#`).
+    Keys(String),
+    /// The caller said nothing in time.
+    NoInput,
+    /// The answer to an [`Action::Fetch`]: the JSON body, or why there is none.
+    Fetched(Result<serde_json::Value, String>),
+    /// How a transfer that did not bridge ended: the script says so and goes on.
+    TransferFailed(TransferFailure),
+}
+
+/// An understood turn. Indices are the plan's.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Heard {
+    /// The words.
+    pub text: String,
+    /// The best intent of those that the state knows and its calibrated probability, or `None` for "none of these".
+    pub intent: Option<(usize, f32)>,
+    /// The best knowledge entry, likewise.
+    pub knowledge: Option<(usize, f32)>,
+    /// A yes or a no.
+    pub yes_no: Option<bool>,
+    /// The value of the slot that was asked for, in its canonical form (digits: "12345678").
+    pub slot: Option<String>,
+}
+
+/// Why nobody took the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransferFailure {
+    /// Every agent was busy (486, 600).
+    Busy,
+    /// Nobody answered in time (408, 480).
+    NoAnswer,
+    /// Every agent declined (603, 403).
+    Declined,
+    /// No agent could be reached: an address that does not resolve, an empty queue, 5xx.
+    Unreachable,
+}
+
+/// What the script wants done. Run in order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// A state was entered (for the record and the live log).
+    Entered {
+        /// Its name.
+        state: String,
+    },
+    /// Say this.
+    Say(Say),
+    /// Wait for the caller.
+    Listen(Listen),
+    /// Fetch JSON over HTTP; answered by [`Input::Fetched`].
+    Fetch(Fetch),
+    /// Put the caller through.
+    Transfer(Transfer),
+    /// Say goodbye is over: end the call when all has been played.
+    End,
+}
+
+/// A line to be spoken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Say {
+    /// The words, templates already filled in.
+    pub text: String,
+    /// Whether the caller may interrupt it.
+    pub interruptible: bool,
+    /// Whether it holds a masked slot: then it is not cached, and both channels of the recording are muted meanwhile.
+    pub masked: bool,
+}
+
+/// What a waiting state hopes to hear.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listen {
+    /// What is expected.
+    pub expect: Expect,
+    /// How long to wait for the first sound before [`Input::NoInput`].
+    pub timeout: Duration,
+}
+
+/// The kinds of expectation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expect {
+    /// One of these intents (indices into the plan's), or a knowledge entry, or a key.
+    Intents {
+        /// Intents that the state or the plan routes.
+        intents: Vec<usize>,
+        /// Keys that mean something here.
+        keys: Vec<char>,
+    },
+    /// A yes or a no (intents and knowledge are still understood).
+    YesNo,
+    /// The value of a slot (index into the plan's).
+    Slot {
+        /// The slot.
+        slot: usize,
+    },
+}
+
+/// An HTTP request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetch {
+    /// The address, slots filled in and percent-encoded.
+    pub url: String,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// Whether the address holds a masked slot, so that it must not be logged.
+    pub masked: bool,
+}
+
+/// A request to put the caller through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transfer {
+    /// Where to.
+    pub target: Target,
+    /// Why, in words, for the record and the agent.
+    pub reason: String,
+}
+
+/// Where a caller may be put through to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A queue named in the configuration.
+    Queue(String),
+    /// A SIP address.
+    Sip(String),
+}

@@ -1,0 +1,1 @@
+//! Worker threads with models: recognition, synthesis, VAD, embeddings; the models themselves.

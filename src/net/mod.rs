@@ -1,0 +1,1 @@
+//! Sockets: SIP, RTP, WebRTC, sound card.

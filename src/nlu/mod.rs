@@ -1,0 +1,1 @@
+//! From words to meaning: intents, slots, numbers, dates, knowledge. Pure; embeddings come in as vectors.

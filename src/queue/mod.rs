@@ -1,0 +1,1 @@
+//! Whom a caller is put through to, and in which order. Pure.

@@ -1,0 +1,1 @@
+//! Wiring: admission, the task of a call, metrics, shutdown.
