@@ -1,8 +1,8 @@
-//! `sidetone eval`.
+//! `sidetone eval emotion`.
 
 use std::process::ExitCode;
 
-/// Arguments of `sidetone eval`.
+/// Arguments of `sidetone eval emotion`.
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 

@@ -1,0 +1,12 @@
+//! `sidetone eval intents`.
+
+use std::process::ExitCode;
+
+/// Arguments of `sidetone eval intents`.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Runs the command.
+pub fn run(_args: Args) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("not built yet")
+}
