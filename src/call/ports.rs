@@ -1,12 +1,16 @@
 //! The traits and messages between a call and the drivers around it.
 
+use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use crate::audio::Rate;
+use crate::call::record::{CallRecord, CallSummary};
+use crate::pii::Pii;
 
 /// Which of a call's turns a job belongs to; a result that carries an old turn is stale and is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
@@ -220,4 +224,65 @@ pub trait MediaTransport: Send {
     fn poll_recv(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<(Kind, usize)>>;
     /// Sends without waiting; a packet that does not fit the socket's buffer is dropped and counted.
     fn send(&mut self, kind: Kind, packet: &[u8]) -> io::Result<()>;
+}
+
+/// Why the archive could not answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ArchiveError(pub String);
+
+/// An answer of the [`Archive`], to be awaited.
+pub type ArchiveFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, ArchiveError>> + Send + 'a>>;
+
+/// Finished calls, to be read; what the pages know of the store.
+pub trait Archive: Send + Sync {
+    /// The latest calls, newest first.
+    fn list(&self, limit: u32) -> ArchiveFuture<'_, Vec<CallSummary>>;
+    /// A call's record; `None` when there is none by that id.
+    fn get<'a>(&'a self, id: &'a str) -> ArchiveFuture<'a, Option<CallRecord>>;
+}
+
+/// A browser's wish to call, as it came over HTTP (RFC 9725).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// The number or plan that was called.
+    pub called: String,
+    /// Address of the caller.
+    pub caller: Pii<String>,
+    /// SDP offer, candidates included.
+    pub sdp: String,
+}
+
+/// A browser's call that was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Names the session, unguessable: who knows it may end it.
+    pub session: String,
+    /// SDP answer, candidates included.
+    pub sdp: String,
+}
+
+/// Why a browser's call was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Not a usable offer: malformed, no audio, no codec in common.
+    #[error("the offer cannot be answered: {0}")]
+    BadOffer(String),
+    /// All places are taken.
+    #[error("all lines are busy")]
+    Busy,
+    /// Something failed here.
+    #[error("the call could not be set up: {0}")]
+    Failed(String),
+}
+
+/// The answer to an offer, to be awaited.
+pub type AnswerFuture<'a> = Pin<Box<dyn Future<Output = Result<Accepted, Refusal>> + Send + 'a>>;
+
+/// Takes calls from browsers; what the pages know of WebRTC.
+pub trait Answerer: Send + Sync {
+    /// Answers an offer.
+    fn answer(&self, offer: Offer) -> AnswerFuture<'_>;
+    /// Ends a session; `false` when there is none by that name.
+    fn end(&self, session: &str) -> bool;
 }

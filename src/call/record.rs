@@ -38,6 +38,33 @@ pub struct CallRecord {
     pub media: MediaStats,
 }
 
+/// A call's line in a list: its record without the conversation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallSummary {
+    /// As in [`CallRecord`].
+    pub id: String,
+    /// Start, Unix milliseconds.
+    pub started_ms: i64,
+    /// From answer to end.
+    pub duration_ms: u64,
+    /// Number or address of the caller.
+    pub caller: Pii<String>,
+    /// The number that was dialled.
+    pub called: String,
+    /// "sip" or "webrtc".
+    pub transport: String,
+    /// The plan's name.
+    pub plan: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Highest frustration of the call, 0..1.
+    pub frustration_peak: f32,
+    /// Whether the recording is still kept.
+    pub has_recording: bool,
+    /// Whether the transcript is still kept.
+    pub has_transcript: bool,
+}
+
 /// How a call ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "how")]

@@ -1,0 +1,120 @@
+//! Erasing: what a caller asked to have forgotten, and what has been kept long enough.
+//!
+//! Files go before rows: when a file cannot be removed the row is still there to tell of it, and the erasing can be
+//! tried again.
+
+use std::io;
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use sqlx::Row;
+use tokio::fs;
+
+use super::{Store, StoreError, checked_id, normalized, recording_path};
+
+/// What [`Store::expire`] removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Expired {
+    /// Recordings, those of no call included.
+    pub recordings: u64,
+    /// Transcripts.
+    pub transcripts: u64,
+}
+
+impl Store {
+    /// Erases every call of a caller: row, transcript and recording. Numbers are compared by [`normalized`]. Returns how
+    /// many calls there were. What is erased is overwritten in the database file and its journal.
+    pub async fn forget(&self, number: &str) -> Result<u64, StoreError> {
+        let key = normalized(number);
+        if key.is_empty() {
+            return Err(StoreError::EmptyNumber);
+        }
+        let rows = sqlx::query("SELECT id FROM calls WHERE caller_key = ?").bind(&key).fetch_all(&self.pool).await?;
+        let mut forgotten = 0;
+        for row in rows {
+            let id: String = row.try_get("id")?;
+            self.remove_recording(&id).await?;
+            forgotten +=
+                sqlx::query("DELETE FROM calls WHERE id = ?").bind(&id).execute(&self.pool).await?.rows_affected();
+        }
+        self.truncate_journal().await?;
+        Ok(forgotten)
+    }
+
+    /// Deletes the recordings and transcripts that are past their retention at `now_ms` (Unix milliseconds), and the
+    /// rows that have neither any more. A recording without a row (the process died in the call) goes by its file's age.
+    pub async fn expire(&self, now_ms: i64) -> Result<Expired, StoreError> {
+        let mut expired = Expired::default();
+        let oldest_recording = before(now_ms, self.retention.recordings);
+        let rows = sqlx::query("SELECT id FROM calls WHERE has_recording AND started_ms < ?")
+            .bind(oldest_recording)
+            .fetch_all(&self.pool)
+            .await?;
+        for row in rows {
+            let id: String = row.try_get("id")?;
+            expired.recordings += u64::from(self.remove_recording(&id).await?);
+            sqlx::query("UPDATE calls SET has_recording = 0 WHERE id = ?").bind(&id).execute(&self.pool).await?;
+        }
+        expired.recordings += self.remove_orphans(oldest_recording).await?;
+        expired.transcripts =
+            sqlx::query("UPDATE calls SET transcript = NULL WHERE transcript IS NOT NULL AND started_ms < ?")
+                .bind(before(now_ms, self.retention.transcripts))
+                .execute(&self.pool)
+                .await?
+                .rows_affected();
+        sqlx::query("DELETE FROM calls WHERE transcript IS NULL AND NOT has_recording").execute(&self.pool).await?;
+        if expired != Expired::default() {
+            self.truncate_journal().await?;
+        }
+        Ok(expired)
+    }
+
+    /// Whether there was a file to remove. The path is made of the checked id, never of what a record says.
+    async fn remove_recording(&self, id: &str) -> Result<bool, StoreError> {
+        remove(&recording_path(&self.recordings, checked_id(id)?)).await
+    }
+
+    /// Removes recordings that were last written before `oldest_ms` and have no row.
+    async fn remove_orphans(&self, oldest_ms: i64) -> Result<u64, StoreError> {
+        let io = |source| StoreError::Io { path: self.recordings.clone(), source };
+        let mut removed = 0;
+        let mut folder = fs::read_dir(&self.recordings).await.map_err(io)?;
+        while let Some(entry) = folder.next_entry().await.map_err(io)? {
+            let name = entry.file_name();
+            let Some(id) = name.to_str().and_then(|name| name.strip_suffix(".wav")) else { continue };
+            if checked_id(id).is_err() || !entry.metadata().await.is_ok_and(|meta| modified_ms(&meta) < oldest_ms) {
+                continue;
+            }
+            let row = sqlx::query("SELECT 1 FROM calls WHERE id = ?").bind(id).fetch_optional(&self.pool).await?;
+            if row.is_none() {
+                removed += u64::from(remove(&entry.path()).await?);
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Empties the write-ahead log, in which erased pages would otherwise stay readable. A reader in another process can
+    /// hold it back for a moment (SQLite then answers "busy" in the row, not as an error): the next erasure takes it along.
+    async fn truncate_journal(&self) -> Result<(), StoreError> {
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_all(&self.pool).await?;
+        Ok(())
+    }
+}
+
+async fn remove(path: &Path) -> Result<bool, StoreError> {
+    match fs::remove_file(path).await {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(StoreError::Io { path: path.to_owned(), source }),
+    }
+}
+
+fn before(now_ms: i64, retention: Duration) -> i64 {
+    now_ms.saturating_sub(i64::try_from(retention.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Unix milliseconds; a file whose age cannot be told is young.
+fn modified_ms(meta: &std::fs::Metadata) -> i64 {
+    let since = meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since.map_or(i64::MAX, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,40 @@
+//! The tables, and the steps that bring an older file up to date. Each step is applied once, in a transaction of its own.
+
+use sqlx::Row;
+use sqlx::sqlite::SqlitePool;
+
+use super::StoreError;
+
+/// Step `n` brings a file from version `n` to `n + 1`; what is here has been shipped and never changes.
+const STEPS: &[&str] = &["CREATE TABLE calls (
+        id               TEXT PRIMARY KEY NOT NULL,
+        started_ms       INTEGER NOT NULL,
+        duration_ms      INTEGER NOT NULL,
+        caller           TEXT NOT NULL,
+        caller_key       TEXT NOT NULL,
+        called           TEXT NOT NULL,
+        transport        TEXT NOT NULL,
+        plan             TEXT NOT NULL,
+        outcome          TEXT NOT NULL,
+        frustration_peak REAL NOT NULL,
+        has_recording    INTEGER NOT NULL,
+        transcript       TEXT
+    ) STRICT;
+    CREATE INDEX calls_by_start ON calls (started_ms);
+    CREATE INDEX calls_by_caller ON calls (caller_key);
+    PRAGMA user_version = 1;"];
+
+/// Applies the steps that the file lacks.
+pub(super) async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {
+    let known = STEPS.len() as i64;
+    // IMMEDIATE: of two processes that open a new file at once, the second waits and then finds nothing to do.
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let found: i64 = sqlx::query("PRAGMA user_version").fetch_one(&mut *tx).await?.try_get(0)?;
+    let done = usize::try_from(found).ok().filter(|done| *done <= STEPS.len());
+    let Some(done) = done else { return Err(StoreError::Newer { found, known }) };
+    for step in &STEPS[done..] {
+        sqlx::raw_sql(*step).execute(&mut *tx).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}

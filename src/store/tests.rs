@@ -1,0 +1,239 @@
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::call::record::{Event, MediaStats, Outcome, Turn};
+
+const DAY_MS: i64 = 24 * 3600 * 1000;
+
+fn record(id: &str, caller: &str, started_ms: i64) -> CallRecord {
+    CallRecord {
+        id: id.to_owned(),
+        started_ms,
+        duration_ms: 61_000,
+        caller: Pii::new(caller.to_owned()),
+        called: "700".to_owned(),
+        transport: "sip".to_owned(),
+        plan: "bank".to_owned(),
+        codec: "PCMU".to_owned(),
+        outcome: Outcome::HandedOver {
+            to: "queue:support".to_owned(),
+            agent: "sip:ann@127.0.0.1".to_owned(),
+            reason: "frustrated".to_owned(),
+        },
+        turns: vec![Turn { text: format!("the secret of {id}"), ..Turn::default() }],
+        events: vec![Event { at_ms: 12, what: "key 5".to_owned() }],
+        frustration_peak: 0.75,
+        recording: Some(format!("recordings/{id}.wav")),
+        media: MediaStats::default(),
+    }
+}
+
+async fn store(folder: &Path) -> Store {
+    Store::open(folder, Retention::default()).await.expect("a store")
+}
+
+fn record_file(store: &Store, id: &str) -> PathBuf {
+    let path = store.recordings().join(format!("{id}.wav"));
+    fs::write(&path, b"sound").expect("writable");
+    path
+}
+
+/// Everything that lies in the data folder, as bytes.
+fn all_bytes(folder: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for entry in fs::read_dir(folder).expect("there") {
+        let path = entry.expect("readable").path();
+        bytes.extend(if path.is_dir() { all_bytes(&path) } else { fs::read(&path).expect("readable") });
+    }
+    bytes
+}
+
+fn contains(bytes: &[u8], word: &str) -> bool {
+    bytes.windows(word.len()).any(|window| window == word.as_bytes())
+}
+
+#[tokio::test]
+async fn a_record_comes_back_as_it_was_after_reopening() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("made/here");
+    let saved = record("20261122-1", "+49 30 1", 1_000);
+    let first = store(&data).await;
+    first.save(&saved).await.expect("saved");
+    first.close().await;
+    let again = store(&data).await;
+    assert_eq!(again.get("20261122-1").await.expect("read"), Some(saved));
+    assert_eq!(again.get("another").await.expect("read"), None);
+}
+
+#[tokio::test]
+async fn only_the_owner_may_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let store = store(&data).await;
+    store.save(&record("a", "1", 0)).await.expect("saved");
+    let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    assert_eq!(mode(&data.join(RECORDINGS)), 0o700);
+    for entry in fs::read_dir(&data).expect("there").map(|entry| entry.expect("readable")) {
+        if entry.path().is_file() {
+            assert_eq!(mode(&entry.path()), 0o600, "{:?}", entry.path());
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_list_is_newest_first_and_saving_again_replaces() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(folder.path()).await;
+    for n in 0..5 {
+        store.save(&record(&format!("c{n}"), "1", n)).await.expect("saved");
+    }
+    let mut ended = record("c4", "1", 4);
+    ended.outcome = Outcome::CallerHungUp;
+    store.save(&ended).await.expect("saved");
+    let list = store.list(3).await.expect("read");
+    assert_eq!(list.iter().map(|call| call.id.as_str()).collect::<Vec<_>>(), ["c4", "c3", "c2"]);
+    assert_eq!(list[0].outcome, Outcome::CallerHungUp);
+    assert!(list[0].has_recording && list[0].has_transcript);
+}
+
+#[tokio::test]
+async fn forgetting_leaves_no_byte_of_the_caller_and_nothing_else_is_touched() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(folder.path()).await;
+    let mut files = Vec::new();
+    for (id, caller) in [("a1", "sip:+493012345@trunk"), ("a2", "0049 30 12345"), ("b1", "+49 30 99999")] {
+        store.save(&record(id, caller, 0)).await.expect("saved");
+        files.push(record_file(&store, id));
+    }
+    assert!(contains(&all_bytes(folder.path()), "the secret of a1"), "the search would see it");
+
+    assert_eq!(store.forget("+49 (30) 123-45").await.expect("forgotten"), 2);
+
+    assert_eq!(files.iter().map(|file| file.exists()).collect::<Vec<_>>(), [false, false, true]);
+    assert_eq!(store.list(10).await.expect("read").len(), 1);
+    let left = all_bytes(folder.path());
+    for trace in ["the secret of a1", "the secret of a2", "3012345", "30 12345"] {
+        assert!(!contains(&left, trace), "{trace} is still on disk");
+    }
+    assert!(contains(&left, "the secret of b1"));
+    assert_eq!(store.forget("+49 30 12345").await.expect("nothing left"), 0);
+    assert!(matches!(store.forget("  ").await, Err(StoreError::EmptyNumber)));
+}
+
+#[tokio::test]
+async fn a_recording_that_cannot_be_removed_keeps_its_row() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(folder.path()).await;
+    store.save(&record("stuck", "1", 0)).await.expect("saved");
+    // A folder in place of the file: no user can remove it as a file, root included.
+    fs::create_dir(store.recordings().join("stuck.wav")).expect("made");
+    assert!(matches!(store.forget("1").await, Err(StoreError::Io { .. })));
+    assert_eq!(store.list(10).await.expect("read").len(), 1);
+}
+
+#[tokio::test]
+async fn expiry_takes_recordings_then_transcripts_then_the_row() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(folder.path()).await;
+    store.save(&record("old", "1", 0)).await.expect("saved");
+    store.save(&record("new", "1", 20 * DAY_MS)).await.expect("saved");
+    let (old, new) = (record_file(&store, "old"), record_file(&store, "new"));
+
+    assert_eq!(store.expire(30 * DAY_MS).await.expect("run"), Expired::default(), "not a millisecond early");
+    assert_eq!(store.expire(30 * DAY_MS + 1).await.expect("run"), Expired { recordings: 1, transcripts: 0 });
+    assert!(!old.exists() && new.exists());
+    assert_eq!(store.get("old").await.expect("read").expect("still there").recording, None);
+
+    assert_eq!(store.expire(90 * DAY_MS + 1).await.expect("run"), Expired { recordings: 1, transcripts: 1 });
+    assert_eq!(store.list(10).await.expect("read").len(), 1);
+    assert!(!contains(&all_bytes(folder.path()), "the secret of old"));
+}
+
+#[tokio::test]
+async fn a_row_outlives_its_transcript_while_the_recording_is_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let retention = Retention { recordings: Duration::MAX, transcripts: Duration::ZERO };
+    let store = Store::open(folder.path(), retention).await.expect("a store");
+    store.save(&record("a", "1", 0)).await.expect("saved");
+    let file = record_file(&store, "a");
+    store.expire(1).await.expect("run");
+    let list = store.list(10).await.expect("read");
+    assert!(file.exists() && list[0].has_recording && !list[0].has_transcript);
+    assert_eq!(store.get("a").await.expect("read"), None);
+    assert_eq!(store.forget("1").await.expect("forgotten"), 1, "the caller can still be forgotten");
+    assert!(!file.exists());
+}
+
+#[tokio::test]
+async fn a_recording_without_a_call_goes_when_its_file_is_old() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(folder.path()).await;
+    let orphan = record_file(&store, "orphan");
+    let other = store.recordings().join("notes.txt");
+    fs::write(&other, b"mine").expect("writable");
+    store.expire(0).await.expect("run");
+    assert!(orphan.exists(), "young");
+    assert_eq!(store.expire(i64::MAX).await.expect("run").recordings, 1);
+    assert!(!orphan.exists() && other.exists(), "what is no recording is left alone");
+}
+
+#[tokio::test]
+async fn an_id_that_is_a_path_is_refused_everywhere() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let store = store(&data).await;
+    let outside = folder.path().join("outside.wav");
+    fs::write(&outside, b"not yours").expect("writable");
+    for id in ["../../outside", "../outside", "a/../../b", "", "a\0", "'; DROP TABLE calls; --", &"x".repeat(65)] {
+        assert!(matches!(store.save(&record(id, "1", 0)).await, Err(StoreError::BadId(_))), "{id:?}");
+        assert!(matches!(store.get(id).await, Err(StoreError::BadId(_))), "{id:?}");
+    }
+    // A record whose recording names a file outside: only the path made of the id counts.
+    let mut hostile = record("hostile", "1", 0);
+    hostile.recording = Some("../../outside.wav".to_owned());
+    store.save(&hostile).await.expect("saved");
+    assert_eq!(store.forget("1").await.expect("forgotten"), 1);
+    assert!(outside.exists());
+    // An id that got into the file by another way.
+    sqlx::query("INSERT INTO calls VALUES ('../../outside', 0, 0, '1', '1', '', '', '', '', 0, 1, NULL)")
+        .execute(&store.pool)
+        .await
+        .expect("inserted");
+    assert!(matches!(store.forget("1").await, Err(StoreError::BadId(_))));
+    assert!(matches!(store.expire(i64::MAX).await, Err(StoreError::BadId(_))));
+    assert!(outside.exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_calls_end_at_once_beside_another_process() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Two pools share nothing, like the server and the command line.
+    let (server, tool) = tokio::join!(store(folder.path()), store(folder.path()));
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..200 {
+        let store = server.clone();
+        tasks.spawn(async move { store.save(&record(&format!("call-{n}"), &format!("{}", n % 10), n)).await });
+    }
+    let forgotten = tool.forget("3").await.expect("waits its turn");
+    while let Some(saved) = tasks.join_next().await {
+        saved.expect("no panic").expect("saved");
+    }
+    let left = server.list(1000).await.expect("read").len() as u64;
+    assert_eq!(left + forgotten, 200);
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_version_or_of_another_kind_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = store(folder.path()).await;
+    sqlx::raw_sql("PRAGMA user_version = 99").execute(&first.pool).await.expect("set");
+    first.close().await;
+    let newer = Store::open(folder.path(), Retention::default()).await;
+    assert!(matches!(newer, Err(StoreError::Newer { found: 99, .. })));
+
+    let other = tempfile::tempdir().expect("a folder");
+    fs::write(other.path().join(DATABASE), vec![b'x'; 5000]).expect("writable");
+    let garbage = Store::open(other.path(), Retention::default()).await;
+    assert!(matches!(garbage, Err(StoreError::Database(_))));
+}
