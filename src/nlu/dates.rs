@@ -1,0 +1,529 @@
+//! Days and times of day as callers say them: "next Friday", "the third of March", "half past two".
+//!
+//! Owns the reading of a date given today's; never asks what day it is. A date without a year is the next such day,
+//! `month/day` is read the American way, and "next Friday" is the Friday of next week (weeks start on Monday).
+
+use jiff::civil::{Date, Time, Weekday};
+use jiff::{Span, ToSpan};
+
+use super::numbers::{Token, cardinal, is_correction, tokens};
+
+const MONTHS: &[(&str, &str)] = &[
+    ("january", "jan"),
+    ("february", "feb"),
+    ("march", "mar"),
+    ("april", "apr"),
+    ("may", "may"),
+    ("june", "jun"),
+    ("july", "jul"),
+    ("august", "aug"),
+    ("september", "sept"),
+    ("october", "oct"),
+    ("november", "nov"),
+    ("december", "dec"),
+];
+
+/// The day that a text names, or the one after a correction ("Monday, no, Tuesday"), seen from `today`.
+pub fn date(text: &str, today: Date) -> Option<Date> {
+    let iso = iso_date(text);
+    if iso.is_some() {
+        return iso;
+    }
+    let tokens = tokens(text);
+    let corrected = tokens.iter().rposition(is_correction).and_then(|at| first_date(&tokens[at + 1..], today));
+    corrected.or_else(|| first_date(&tokens, today))
+}
+
+/// The time of day that a text names. `confidence` is lower where morning or evening was guessed: one to six are taken
+/// for the afternoon, seven to eleven for the morning.
+pub fn time(text: &str) -> Option<(Time, f32)> {
+    let tokens = tokens(text);
+    let corrected = tokens.iter().rposition(is_correction).and_then(|at| first_time(&tokens[at + 1..]));
+    corrected.or_else(|| first_time(&tokens))
+}
+
+/// "2026-11-22" anywhere in the text.
+fn iso_date(text: &str) -> Option<Date> {
+    text.split(|c: char| !(c.is_ascii_digit() || c == '-')).find_map(|part| {
+        let mut fields = part.split('-');
+        let (year, month, day) = (fields.next()?, fields.next()?, fields.next()?);
+        let shaped = year.len() == 4 && fields.next().is_none();
+        if !shaped {
+            return None;
+        }
+        Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok()
+    })
+}
+
+fn first_date(tokens: &[Token], today: Date) -> Option<Date> {
+    (0..tokens.len()).find_map(|at| {
+        let rest = &tokens[at..];
+        relative(rest, today)
+            .or_else(|| slashed(rest, today))
+            .or_else(|| month_first(rest, today))
+            .or_else(|| day_first(rest, today))
+            .or_else(|| weekday_date(tokens, at, today))
+            .or_else(|| bare_day(tokens, at, today))
+    })
+}
+
+fn add(date: Date, span: Span) -> Option<Date> {
+    date.checked_add(span).ok()
+}
+
+fn month(token: Option<&Token>) -> Option<i8> {
+    let Some(Token::Word(word)) = token else { return None };
+    let at =
+        MONTHS.iter().position(|(long, short)| word == long || word == short || (word == "sep" && *short == "sept"))?;
+    i8::try_from(at + 1).ok()
+}
+
+fn weekday(token: Option<&Token>) -> Option<Weekday> {
+    let Some(Token::Word(word)) = token else { return None };
+    Some(match word.trim_end_matches('s') {
+        "monday" | "mon" => Weekday::Monday,
+        "tuesday" | "tue" => Weekday::Tuesday,
+        "wednesday" | "wed" => Weekday::Wednesday,
+        "thursday" | "thur" | "thu" => Weekday::Thursday,
+        "friday" | "fri" => Weekday::Friday,
+        "saturday" => Weekday::Saturday,
+        "sunday" => Weekday::Sunday,
+        _ => return None,
+    })
+}
+
+/// "today", "tomorrow", "the day after tomorrow", "in three days", "two weeks ago", "next month".
+fn relative(tokens: &[Token], today: Date) -> Option<Date> {
+    let is = |at: usize, word: &str| tokens.get(at).is_some_and(|t| t.is(word));
+    if is(0, "today") || is(0, "tonight") {
+        return Some(today);
+    }
+    if is(0, "tomorrow") {
+        // "a week from tomorrow" was tried from its own start.
+        return today.tomorrow().ok();
+    }
+    if is(0, "yesterday") {
+        return today.yesterday().ok();
+    }
+    if is(0, "day") && is(1, "after") && is(2, "tomorrow") {
+        return add(today, 2.days());
+    }
+    if is(0, "day") && is(1, "before") && is(2, "yesterday") {
+        return add(today, (-2).days());
+    }
+    if is(0, "next") || is(0, "last") {
+        let sign = if is(0, "next") { 1 } else { -1 };
+        return if is(1, "week") {
+            add(today, (7 * sign).days())
+        } else if is(1, "month") {
+            add(today, sign.months())
+        } else if is(1, "year") {
+            add(today, sign.years())
+        } else {
+            None
+        };
+    }
+    counted(tokens, today)
+}
+
+/// "three days", "a week", "two months", with "in" before, or "from today", "from Friday", "ago" after.
+fn counted(tokens: &[Token], today: Date) -> Option<Date> {
+    let (count, used) = match tokens.first()? {
+        token if token.is("a") || token.is("an") => (1, 1),
+        token if token.is("couple") => (2, 1),
+        _ => {
+            let read = cardinal(tokens)?;
+            (i64::try_from(read.value).ok().filter(|n| *n <= 3_660)?, read.used)
+        }
+    };
+    let mut at = used;
+    if tokens.get(at).is_some_and(|t| t.is("couple")) {
+        return counted(&tokens[at..], today);
+    }
+    at += usize::from(tokens.get(at).is_some_and(|t| t.is("of")));
+    let Token::Word(unit) = tokens.get(at)? else { return None };
+    let (days, months) = match unit.as_str() {
+        "day" | "days" => (count, 0),
+        "week" | "weeks" => (count * 7, 0),
+        "fortnight" | "fortnights" => (count * 14, 0),
+        "month" | "months" => (0, count),
+        "year" | "years" => (0, count * 12),
+        _ => return None,
+    };
+    let rest = &tokens[at + 1..];
+    if rest.first().is_some_and(|t| t.is("ago")) {
+        return add(today, (-days).days()).and_then(|date| add(date, (-months).months()));
+    }
+    let from = rest.first().is_some_and(|t| t.is("from") || t.is("after"));
+    let base = if from { first_date(&rest[1..], today).unwrap_or(today) } else { today };
+    add(base, days.days()).and_then(|date| add(date, months.months()))
+}
+
+/// "3/4" and "3/4/2027": month, day, year; the other way round when only that makes a date.
+fn slashed(tokens: &[Token], today: Date) -> Option<Date> {
+    let [
+        Token::Literal { whole: a, fraction: None },
+        Token::Mark('/'),
+        Token::Literal { whole: b, fraction: None },
+        rest @ ..,
+    ] = tokens
+    else {
+        return None;
+    };
+    let (a, b): (i8, i8) = (a.parse().ok()?, b.parse().ok()?);
+    let year = match rest {
+        [Token::Mark('/'), Token::Literal { whole, .. }, ..] => {
+            let year = whole.parse::<i16>().ok()?;
+            Some(if whole.len() <= 2 { expand_year(year, today) } else { year })
+        }
+        _ => None,
+    };
+    dated(year, a, b, today).or_else(|| dated(year, b, a, today))
+}
+
+/// "03" is 2003 and "85" is 1985: a year of two digits lies at most ten years ahead.
+fn expand_year(short: i16, today: Date) -> i16 {
+    let year = today.year() - today.year() % 100 + short;
+    if year > today.year() + 10 { year - 100 } else { year }
+}
+
+/// With its year, or the next such day from `today` on.
+fn dated(year: Option<i16>, month: i8, day: i8, today: Date) -> Option<Date> {
+    if let Some(year) = year {
+        return Date::new(year, month, day).ok();
+    }
+    // Eight years hold a leap day even around 2100.
+    (0..=8).filter_map(|ahead| Date::new(today.year() + ahead, month, day).ok()).find(|date| *date >= today)
+}
+
+fn day_number(token: Option<&Token>) -> Option<i8> {
+    let day = match token? {
+        Token::Ordinal(n) | Token::Unit(n) | Token::Teen(n) => *n,
+        Token::Literal { whole, fraction: None } => whole.parse().ok()?,
+        _ => return None,
+    };
+    i8::try_from(day).ok().filter(|day| (1..=31).contains(day))
+}
+
+/// A day of the month, spoken in one or two tokens, and how many.
+fn day(tokens: &[Token]) -> Option<(i8, usize)> {
+    match tokens.first()? {
+        Token::Tens(tens @ (20 | 30)) => match tokens.get(1) {
+            Some(Token::Unit(n @ 1..)) => Some((i8::try_from(tens + n).ok().filter(|d| *d <= 31)?, 2)),
+            _ => Some((i8::try_from(*tens).ok()?, 1)),
+        },
+        token => Some((day_number(Some(token))?, 1)),
+    }
+}
+
+/// A year after a date, and how many tokens it takes: "2027", "twenty twenty seven", "two thousand and five", "85".
+fn year(tokens: &[Token], today: Date) -> Option<i16> {
+    let start = usize::from(tokens.first().is_some_and(|t| t.is("of") || t.is("in")));
+    let tokens = tokens.get(start..)?;
+    if let Token::Literal { whole, fraction: None } = tokens.first()? {
+        // "March 3rd 10 a.m." and "March 3rd 10:30" name an hour.
+        return whole.parse().ok().filter(|year| (1850..=2200).contains(year));
+    }
+    let head = cardinal(tokens)?;
+    if head.scaled {
+        return i16::try_from(head.value).ok().filter(|year| (1850..=2200).contains(year));
+    }
+    if !(18..=21).contains(&head.value) {
+        return None;
+    }
+    let rest = &tokens[head.used..];
+    let tail = match rest.first()? {
+        Token::Hundred => 0,
+        Token::Sounds(0) | Token::Unit(0) => match rest.get(1)? {
+            Token::Unit(n) => u64::from(*n),
+            _ => return None,
+        },
+        _ => cardinal(rest).filter(|tail| (10..100).contains(&tail.value))?.value,
+    };
+    let year = i16::try_from(head.value * 100 + tail).ok()?;
+    (1850..=today.year() + 100).contains(&year).then_some(year)
+}
+
+/// "March third", "March the 3rd, 2027".
+fn month_first(tokens: &[Token], today: Date) -> Option<Date> {
+    let month = month(tokens.first())?;
+    let the = usize::from(tokens.get(1).is_some_and(|t| t.is("the")));
+    let (day, used) = day(tokens.get(1 + the..)?)?;
+    dated(year(&tokens[1 + the + used..], today), month, day, today)
+}
+
+/// "third of March", "3 March 2027".
+fn day_first(tokens: &[Token], today: Date) -> Option<Date> {
+    let (day, used) = day(tokens)?;
+    let of = usize::from(tokens.get(used).is_some_and(|t| t.is("of")));
+    let month = month(tokens.get(used + of))?;
+    dated(year(&tokens[used + of + 1..], today), month, day, today)
+}
+
+/// "Friday", "this Friday", "next Friday", "last Friday", "Friday week".
+fn weekday_date(tokens: &[Token], at: usize, today: Date) -> Option<Date> {
+    let weekday = weekday(tokens.get(at))?;
+    // "Friday the third of March" and "Friday, March third" name the day more closely.
+    let closer = (at + 1..tokens.len().min(at + 3))
+        .find_map(|from| month_first(&tokens[from..], today).or_else(|| day_first(&tokens[from..], today)));
+    if closer.is_some() {
+        return closer;
+    }
+    let before = |word: &str| at > 0 && tokens[at - 1].is(word);
+    let monday = add(today, (-i64::from(today.weekday().to_monday_zero_offset())).days())?;
+    let offset = i64::from(weekday.to_monday_zero_offset());
+    if before("next") {
+        return add(monday, (offset + 7).days());
+    }
+    let ahead = i64::from(today.weekday().until(weekday));
+    let next = add(today, (if ahead == 0 { 7 } else { ahead }).days())?;
+    if before("last") {
+        let back = i64::from(today.weekday().since(weekday));
+        return add(today, (-(if back == 0 { 7 } else { back })).days());
+    }
+    if tokens.get(at + 1).is_some_and(|t| t.is("week")) {
+        return add(next, 7.days());
+    }
+    Some(next)
+}
+
+/// "the 15th", "on the fifteenth": the next day of that number.
+fn bare_day(tokens: &[Token], at: usize, today: Date) -> Option<Date> {
+    let Token::Ordinal(day) = tokens.get(at)? else { return None };
+    let after_the = at > 0 && tokens[at - 1].is("the");
+    if !after_the && tokens.len() > 1 {
+        return None;
+    }
+    let day = i8::try_from(*day).ok().filter(|day| (1..=31).contains(day))?;
+    let first = today.first_of_month();
+    (0_i64..=12)
+        .filter_map(|ahead| add(first, ahead.months()))
+        .filter_map(|month| Date::new(month.year(), month.month(), day).ok())
+        .find(|date| *date >= today)
+}
+
+/// Morning or evening.
+#[derive(Clone, Copy, PartialEq)]
+enum Half {
+    Am,
+    Pm,
+}
+
+fn first_time(tokens: &[Token]) -> Option<(Time, f32)> {
+    (0..tokens.len()).find_map(|at| time_at(tokens, at))
+}
+
+fn time_at(tokens: &[Token], at: usize) -> Option<(Time, f32)> {
+    let rest = &tokens[at..];
+    let is = |at: usize, word: &str| rest.get(at).is_some_and(|t| t.is(word));
+    if is(0, "noon") || is(0, "midday") {
+        return Some((Time::new(12, 0, 0, 0).ok()?, 0.95));
+    }
+    if is(0, "midnight") {
+        return Some((Time::midnight(), 0.95));
+    }
+    if is(0, "half") && (is(1, "past") || rest.get(1).is_some_and(Token::is_numeric)) {
+        let from = if is(1, "past") { 2 } else { 1 };
+        let (hour, used) = hour(rest.get(from..)?)?;
+        return finish(hour, 30, &rest[from + used..], false);
+    }
+    if let Some((minutes, used)) = quarter_or_minutes(rest) {
+        let next = rest.get(used);
+        let past = next.is_some_and(|t| t.is("past") || t.is("after"));
+        let to = matches!(next, Some(Token::Sounds(2)))
+            || next.is_some_and(|t| t.is("till") || t.is("before") || t.is("of"));
+        if past || to {
+            let (hour, taken) = hour(rest.get(used + 1..)?)?;
+            let after = &rest[used + 1 + taken..];
+            return if past {
+                finish(hour, minutes, after, false)
+            } else {
+                finish(if hour == 0 { 23 } else { hour - 1 }, 60 - minutes, after, hour == 1 || hour == 13)
+            };
+        }
+    }
+    let (hour, used) = hour(rest)?;
+    let (minutes, taken) = minutes(&rest[used..]).unwrap_or((0, 0));
+    let after = &rest[used + taken..];
+    let clocked = taken > 0 || half(after).is_some() || after.first().is_some_and(|t| t.is("oclock") || t.is("hours"));
+    let said_at =
+        at > 0 && ["at", "around", "about", "by", "before", "after", "until"].iter().any(|w| tokens[at - 1].is(w));
+    if !(clocked || said_at || tokens.len() == used) {
+        return None;
+    }
+    finish(hour, minutes, after, false)
+}
+
+/// "quarter", "a quarter", "twenty", "ten minutes" before "past" or "to".
+fn quarter_or_minutes(tokens: &[Token]) -> Option<(i8, usize)> {
+    if tokens.first()?.is("quarter") {
+        return Some((15, 1));
+    }
+    let read = cardinal(tokens).filter(|read| (1..60).contains(&read.value))?;
+    let unit = usize::from(tokens.get(read.used).is_some_and(|t| t.is("minutes") || t.is("minute")));
+    Some((i8::try_from(read.value).ok()?, read.used + unit))
+}
+
+fn hour(tokens: &[Token]) -> Option<(i8, usize)> {
+    match tokens.first()? {
+        // "1530": a recogniser's way to write fifteen thirty is taken as minutes below.
+        Token::Literal { whole, fraction: None } => Some((whole.parse().ok().filter(|h| (0..24).contains(h))?, 1)),
+        Token::Literal { whole, fraction: Some(minutes) } if minutes.len() == 2 => {
+            Some((whole.parse().ok().filter(|h| (0..24).contains(h))?, 1))
+        }
+        Token::Unit(n) | Token::Teen(n) => Some((i8::try_from(*n).ok()?, 1)),
+        Token::Tens(20) => match tokens.get(1) {
+            Some(Token::Unit(n @ 1..=3)) => Some((i8::try_from(20 + n).ok()?, 2)),
+            _ => Some((20, 1)),
+        },
+        _ => None,
+    }
+}
+
+/// Minutes after an hour: ":30", "thirty", "oh five", "forty five"; "hundred" is none.
+fn minutes(tokens: &[Token]) -> Option<(i8, usize)> {
+    match tokens.first()? {
+        Token::Mark(':') => match tokens.get(1)? {
+            Token::Literal { whole, fraction: None } => Some((whole.parse().ok().filter(|m| (0..60).contains(m))?, 2)),
+            _ => None,
+        },
+        Token::Sounds(0) | Token::Unit(0) => match tokens.get(1)? {
+            Token::Unit(n) => Some((i8::try_from(*n).ok()?, 2)),
+            _ => None,
+        },
+        Token::Hundred => Some((0, 1)),
+        Token::Teen(_) | Token::Tens(_) | Token::Literal { .. } => {
+            let read = cardinal(tokens).filter(|read| (10..60).contains(&read.value) && !read.scaled)?;
+            Some((i8::try_from(read.value).ok()?, read.used))
+        }
+        _ => None,
+    }
+}
+
+/// "p.m.", "in the evening", "tonight" right after a time.
+fn half(tokens: &[Token]) -> Option<Half> {
+    let mut rest = tokens;
+    while rest.first().is_some_and(|t| ["oclock", "in", "the", "at"].iter().any(|w| t.is(w))) {
+        rest = &rest[1..];
+    }
+    let Token::Word(word) = rest.first()? else { return None };
+    match word.as_str() {
+        "am" | "morning" => Some(Half::Am),
+        "pm" | "afternoon" | "evening" | "night" | "tonight" => Some(Half::Pm),
+        "a" if rest.get(1).is_some_and(|t| t.is("m")) => Some(Half::Am),
+        "p" if rest.get(1).is_some_and(|t| t.is("m")) => Some(Half::Pm),
+        _ => None,
+    }
+}
+
+/// `to_one`: "ten to one" counts back from one, so its twelve is noon.
+fn finish(hour: i8, minute: i8, after: &[Token], to_one: bool) -> Option<(Time, f32)> {
+    let (hour, sure) = match half(after) {
+        Some(Half::Am) if hour == 12 => (0, 0.95),
+        Some(Half::Pm) if (1..12).contains(&hour) => (hour + 12, 0.95),
+        Some(_) => (hour, 0.95),
+        None if to_one && hour == 0 => (12, 0.7),
+        None if (1..=6).contains(&hour) => (hour + 12, 0.7),
+        None if (7..=12).contains(&hour) => (hour, 0.75),
+        None => (hour, 0.9),
+    };
+    Some((Time::new(hour, minute, 0, 0).ok()?, sure))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date as civil;
+
+    use super::*;
+
+    #[test]
+    fn dates_are_read() {
+        // A Sunday.
+        let today = civil(2026, 11, 22);
+        let rows = [
+            ("today", civil(2026, 11, 22)),
+            ("tomorrow please", civil(2026, 11, 23)),
+            ("the day after tomorrow", civil(2026, 11, 24)),
+            ("yesterday", civil(2026, 11, 21)),
+            ("the day before yesterday", civil(2026, 11, 20)),
+            ("in three days", civil(2026, 11, 25)),
+            ("in a week", civil(2026, 11, 29)),
+            ("in a couple of weeks", civil(2026, 12, 6)),
+            ("two weeks ago", civil(2026, 11, 8)),
+            ("a week from Friday", civil(2026, 12, 4)),
+            ("next month", civil(2026, 12, 22)),
+            ("Friday", civil(2026, 11, 27)),
+            ("this Friday", civil(2026, 11, 27)),
+            ("on Sunday", civil(2026, 11, 29)),
+            ("next Friday", civil(2026, 11, 27)),
+            ("last Monday", civil(2026, 11, 16)),
+            ("Monday, no, Tuesday", civil(2026, 11, 24)),
+            ("March third", civil(2027, 3, 3)),
+            ("March 3rd, 2025", civil(2025, 3, 3)),
+            ("the third of March", civil(2027, 3, 3)),
+            ("3 March", civil(2027, 3, 3)),
+            ("December twenty fifth", civil(2026, 12, 25)),
+            ("December twenty five", civil(2026, 12, 25)),
+            ("Friday, December the 4th", civil(2026, 12, 4)),
+            ("March twenty third nineteen eighty four", civil(1984, 3, 23)),
+            ("the first of May twenty twenty seven", civil(2027, 5, 1)),
+            ("May 1st two thousand and five", civil(2005, 5, 1)),
+            ("12/4", civil(2026, 12, 4)),
+            ("12/4/85", civil(1985, 12, 4)),
+            ("25/12/2026", civil(2026, 12, 25)),
+            ("2027-02-28", civil(2027, 2, 28)),
+            ("on the 15th", civil(2026, 12, 15)),
+            ("February 29th", civil(2028, 2, 29)),
+            ("transfer two hundred to savings on Friday", civil(2026, 11, 27)),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(date(text, today), Some(expected), "{text}");
+        }
+        // Next week's, seen from a Wednesday.
+        assert_eq!(date("next Friday", civil(2026, 11, 25)), Some(civil(2026, 12, 4)));
+    }
+
+    #[test]
+    fn no_date() {
+        let today = civil(2026, 11, 22);
+        for text in
+            ["", "my card", "February 31st", "one two three", "I may call", "99999999999999999999 days", "13/45"]
+        {
+            assert_eq!(date(text, today), None, "{text}");
+        }
+        assert_eq!(date("in three thousand years", civil(9999, 1, 1)), None);
+    }
+
+    #[test]
+    fn times_are_read() {
+        let rows = [
+            ("three thirty pm", (15, 30)),
+            ("3:30 p.m.", (15, 30)),
+            ("at 15:30", (15, 30)),
+            ("half past two", (14, 30)),
+            ("quarter to five", (16, 45)),
+            ("a quarter past nine in the morning", (9, 15)),
+            ("ten to six", (17, 50)),
+            ("twenty past four", (16, 20)),
+            ("noon", (12, 0)),
+            ("midnight", (0, 0)),
+            ("five o'clock", (17, 0)),
+            ("seven in the evening", (19, 0)),
+            ("12 am", (0, 0)),
+            ("twelve thirty pm", (12, 30)),
+            ("nine oh five a.m.", (9, 5)),
+            ("fifteen hundred hours", (15, 0)),
+            ("tomorrow at ten", (10, 0)),
+            ("ten to one", (12, 50)),
+            ("eight", (8, 0)),
+            ("at nine, no, at ten thirty", (10, 30)),
+        ];
+        for (text, (hour, minute)) in rows {
+            let expected = Time::new(hour, minute, 0, 0).expect("a time");
+            assert_eq!(time(text).map(|(time, _)| time), Some(expected), "{text}");
+        }
+        for text in ["", "my two cards", "twenty five people", "at 25:99"] {
+            assert_eq!(time(text), None, "{text}");
+        }
+    }
+}
