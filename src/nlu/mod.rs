@@ -8,6 +8,7 @@ pub mod keypad;
 mod lexicon;
 pub mod money;
 pub mod numbers;
+pub mod person;
 mod ridge;
 pub mod slots;
 pub mod spoken;
