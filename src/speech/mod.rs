@@ -1,1 +1,13 @@
 //! From frames to speech: voice activity, utterances, the floor, prosody, emotion. Pure; imports only `audio`.
+//!
+//! ```text
+//! frames ─▶ gate ─▶ (neural VAD, in engine/) ─▶ utterance ─▶ floor ─▶ duck, stop, take
+//!    └────▶ prosody ─▶ Features ─▶ baseline ─▶ emotion ─▶ score, mood, reasons
+//! ```
+
+pub mod baseline;
+pub mod emotion;
+pub mod floor;
+pub mod gate;
+pub mod prosody;
+pub mod utterance;

@@ -1,0 +1,438 @@
+//! The frustration of a call: voice, words and events, joined as log-odds and kept over the turns.
+//!
+//! Owns the score of one call and its reasons. Each source is smoothed for itself, so that one odd utterance does not
+//! decide, and what made a caller angry is not forgotten by one calm "yes".
+//!
+//! ```text
+//! log-odds = prior + voice + words + events      each bounded; words and events fade by the turn
+//! ```
+
+use std::sync::Arc;
+
+use super::model::ProsodyModel;
+use super::words::{self, Sign};
+use crate::speech::baseline::{Baseline, Change};
+use crate::speech::prosody::Features;
+
+/// Something in the dialogue that wears patience.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// The caller asked for what they had asked for before.
+    RepeatedIntent,
+    /// We did not understand.
+    NoMatch,
+    /// The caller said nothing when asked.
+    NoInput,
+    /// The caller spoke over our line.
+    Interruption,
+    /// The caller asked for a human.
+    AskedForPerson,
+    /// The caller corrected what we had understood.
+    SlotCorrected,
+    /// Many keys at once, or keys that mean nothing.
+    KeypadMashing,
+}
+
+impl Event {
+    const ALL: [Self; 7] = [
+        Self::RepeatedIntent,
+        Self::NoMatch,
+        Self::NoInput,
+        Self::Interruption,
+        Self::AskedForPerson,
+        Self::SlotCorrected,
+        Self::KeypadMashing,
+    ];
+
+    /// Log-odds that one adds.
+    fn weight(self) -> f32 {
+        match self {
+            Self::RepeatedIntent => 0.7,
+            Self::NoMatch => 0.7,
+            Self::NoInput => 0.25,
+            Self::Interruption => 0.3,
+            Self::AskedForPerson => 1.3,
+            Self::SlotCorrected => 0.4,
+            Self::KeypadMashing => 0.9,
+        }
+    }
+
+    fn reason(self, count: u32) -> String {
+        let times = times(count);
+        match self {
+            // The first time that it was asked is no repeat.
+            Self::RepeatedIntent => format!("asked the same thing {}", times(count + 1)),
+            Self::NoMatch => format!("was not understood {times}"),
+            Self::NoInput => format!("gave no answer {times}"),
+            Self::Interruption => format!("interrupted {times}"),
+            Self::AskedForPerson if count == 1 => "asked for a person".to_string(),
+            Self::AskedForPerson => format!("asked for a person {times}"),
+            Self::SlotCorrected => format!("had to correct us {times}"),
+            Self::KeypadMashing => format!("pressed keys wildly {times}"),
+        }
+    }
+}
+
+fn times(count: u32) -> String {
+    const WORDS: [&str; 6] = ["never", "once", "twice", "three times", "four times", "five times"];
+    WORDS.get(count as usize).map_or_else(|| format!("{count} times"), ToString::to_string)
+}
+
+/// What a dialplan sees of the score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mood {
+    /// Nothing to see.
+    #[default]
+    Calm,
+    /// Impatient.
+    Tense,
+    /// Angry.
+    Angry,
+}
+
+/// Where moods begin and end; between the two a mood stays what it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Config {
+    /// Calm becomes tense at this score.
+    pub tense: f32,
+    /// Tense, or calm, becomes angry at this score.
+    pub angry: f32,
+    /// A mood ends this far below where it begins.
+    pub hysteresis: f32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { tense: 0.45, angry: 0.7, hysteresis: 0.12 }
+    }
+}
+
+/// Log-odds of a call of which nothing is known: one in six is frustrated.
+const PRIOR: f32 = -1.6;
+/// Bounds of what the voice adds.
+const VOICE: (f32, f32) = (-0.5, 3.2);
+/// How far an utterance moves the voice's part up, and down.
+const RISE: f32 = 0.75;
+const FALL: f32 = 0.35;
+/// What is left of words and of events after another turn.
+const WORDS_LEFT: f32 = 0.75;
+const EVENTS_LEFT: f32 = 0.9;
+/// The most that words and events add.
+const MOST_WORDS: f32 = 2.8;
+const MOST_EVENTS: f32 = 3.4;
+/// A part of the log-odds below this is no reason.
+const WORTH_SAYING: f32 = 0.25;
+
+/// One kind of event in this call.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    count: u32,
+    /// Its part of the log-odds, fading.
+    part: f32,
+}
+
+/// The frustration of one call.
+#[derive(Debug)]
+pub struct Frustration {
+    config: Config,
+    model: Arc<ProsodyModel>,
+    baseline: Baseline,
+    /// The voice's part of the log-odds.
+    voice: f32,
+    words: f32,
+    /// The strongest phrase that is not yet faded, and its part.
+    phrase: Option<(&'static str, f32)>,
+    events: [Tally; Event::ALL.len()],
+    /// Of the newest utterance that could be measured.
+    probability: f32,
+    change: Change,
+    voice_confidence: f32,
+    mood: Mood,
+}
+
+impl Frustration {
+    /// A call of which nothing is known.
+    pub fn new(model: Arc<ProsodyModel>, config: Config) -> Self {
+        Self {
+            config,
+            model,
+            baseline: Baseline::default(),
+            voice: 0.0,
+            words: 0.0,
+            phrase: None,
+            events: [Tally::default(); Event::ALL.len()],
+            probability: 0.0,
+            change: Change::default(),
+            voice_confidence: 0.0,
+            mood: Mood::Calm,
+        }
+    }
+
+    /// Takes a finished utterance: how it was said, what was said, and what it meant for the dialogue. Asking for a
+    /// person may be among the events, or be left to the words.
+    pub fn utterance(&mut self, features: &Features, text: &str, events: &[Event]) {
+        self.fade();
+        self.hear(features);
+        let hits = words::hits(text);
+        self.words = (self.words + words::weight(&hits)).clamp(-0.6, MOST_WORDS);
+        if let Some(hit) = hits.iter().find(|h| h.weight > 0.0 && h.sign != Sign::AskForPerson) {
+            self.phrase = Some((hit.phrase, hit.weight));
+        }
+        let asked = hits.iter().any(|h| h.sign == Sign::AskForPerson) && !events.contains(&Event::AskedForPerson);
+        for event in events.iter().chain(asked.then_some(&Event::AskedForPerson)) {
+            self.count(*event);
+        }
+        self.settle();
+    }
+
+    /// Takes an event between utterances.
+    pub fn event(&mut self, event: Event) {
+        self.count(event);
+        self.settle();
+    }
+
+    /// 0..1.
+    pub fn score(&self) -> f32 {
+        let log_odds = PRIOR + self.voice + self.words + self.events_part();
+        1.0 / (1.0 + (-log_odds).exp())
+    }
+
+    /// By the score, with hysteresis.
+    pub fn mood(&self) -> Mood {
+        self.mood
+    }
+
+    /// Probability of anger in the newest utterance's voice alone, 0..1; 0 before there is one.
+    pub fn voice_probability(&self) -> f32 {
+        self.probability
+    }
+
+    /// The newest utterance against the caller's first turns.
+    pub fn change(&self) -> Change {
+        self.change
+    }
+
+    /// How much the score can be relied on, 0..1: how much voice was heard and how clearly, whether there is a baseline,
+    /// and whether words or events speak.
+    pub fn confidence(&self) -> f32 {
+        let voice = self.voice_confidence * (0.6 + 0.4 * self.baseline.confidence());
+        let spoken = 1.0 - (-(self.words.abs() + self.events_part())).exp();
+        1.0 - (1.0 - voice.clamp(0.0, 1.0)) * (1.0 - spoken)
+    }
+
+    /// Why the score is what it is, strongest first, in plain words; empty for a calm call.
+    pub fn reasons(&self) -> Vec<String> {
+        let mut reasons: Vec<(f32, String)> = self.voice_reasons();
+        if let Some((phrase, part)) = self.phrase.filter(|(_, part)| *part >= WORTH_SAYING) {
+            reasons.push((part, format!("said \"{phrase}\"")));
+        }
+        let events = Event::ALL.iter().zip(&self.events).filter(|(_, tally)| tally.part >= WORTH_SAYING);
+        reasons.extend(events.map(|(event, tally)| (tally.part, event.reason(tally.count))));
+        reasons.sort_by(|a, b| b.0.total_cmp(&a.0));
+        reasons.into_iter().map(|(_, reason)| reason).collect()
+    }
+
+    fn hear(&mut self, features: &Features) {
+        let confidence = features.confidence();
+        self.voice_confidence += 0.5 * (confidence - self.voice_confidence);
+        if confidence <= 0.0 {
+            return;
+        }
+        let logit = self.model.logit(features);
+        self.probability = self.model.probability(features);
+        self.change = self.baseline.change(features);
+        // Relative to the threshold of the model, so that this does not depend on how its classes were weighted.
+        let evidence = (logit - self.model.threshold_logit()).clamp(-3.0, 4.0) + change_part(&self.change);
+        let evidence = (evidence * confidence.sqrt()).clamp(VOICE.0, VOICE.1);
+        self.voice += if evidence > self.voice { RISE } else { FALL } * (evidence - self.voice);
+        self.baseline.learn(features, 1.0 - self.probability);
+    }
+
+    fn fade(&mut self) {
+        self.words *= WORDS_LEFT;
+        self.phrase = self.phrase.map(|(phrase, part)| (phrase, part * WORDS_LEFT));
+        for tally in &mut self.events {
+            tally.part *= EVENTS_LEFT;
+        }
+    }
+
+    fn count(&mut self, event: Event) {
+        if let Some(tally) = Event::ALL.iter().position(|e| *e == event).map(|i| &mut self.events[i]) {
+            tally.count = tally.count.saturating_add(1);
+            tally.part += event.weight();
+        }
+    }
+
+    fn events_part(&self) -> f32 {
+        self.events.iter().map(|tally| tally.part).sum::<f32>().min(MOST_EVENTS)
+    }
+
+    fn settle(&mut self) {
+        let Config { tense, angry, hysteresis } = self.config;
+        let score = self.score();
+        let begins = |mood: Mood, at: f32| if self.mood >= mood { at - hysteresis } else { at };
+        self.mood = if score >= begins(Mood::Angry, angry) {
+            Mood::Angry
+        } else if score >= begins(Mood::Tense, tense) {
+            Mood::Tense
+        } else {
+            Mood::Calm
+        };
+    }
+
+    fn voice_reasons(&self) -> Vec<(f32, String)> {
+        if self.voice < WORTH_SAYING {
+            return Vec::new();
+        }
+        let mut reasons = Vec::new();
+        let Change { level_db, f0_semitones, rate_ratio, confidence, .. } = self.change;
+        if self.probability > self.model.threshold() {
+            reasons.push((self.voice, "sounds angry".to_string()));
+        }
+        let share = |amount: f32| self.voice * confidence * amount.min(1.0) * 0.99;
+        if level_db >= 3.0 {
+            reasons.push((share(level_db / 6.0), format!("speaks {level_db:.0} dB louder than at the start")));
+        }
+        if f0_semitones >= 1.5 {
+            let text = format!("voice is {f0_semitones:.0} semitones higher than at the start");
+            reasons.push((share(f0_semitones / 4.0), text));
+        }
+        if rate_ratio >= 1.25 {
+            let percent = (rate_ratio - 1.0) * 100.0;
+            reasons.push((share(rate_ratio - 1.0), format!("speaks {percent:.0} % faster than at the start")));
+        }
+        reasons.retain(|(part, _)| *part >= WORTH_SAYING);
+        reasons
+    }
+}
+
+/// Log-odds of a change against the caller's own baseline. Everyday variation (2 dB, 1 semitone) is no sign.
+fn change_part(change: &Change) -> f32 {
+    let over = |value: f32, from: f32| (value - from).max(0.0);
+    let part = 0.15 * over(change.level_db, 2.0)
+        + 0.3 * over(change.f0_semitones, 1.0)
+        + 0.15 * over(change.alpha_ratio_db, 1.5)
+        + 0.8 * over(change.rate_ratio, 1.2);
+    // A voice that sounds as it always did takes a little away: this one is just like that.
+    let same =
+        if change.level_db < 1.0 && change.f0_semitones < 0.7 && change.alpha_ratio_db < 1.0 { -0.4 } else { 0.0 };
+    (part.min(2.0) + same) * change.confidence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stand-in with one parameter, so that these tests are about the fusion alone.
+    fn model() -> Arc<ProsodyModel> {
+        let fitted = super::super::Fitted { mean: vec![-8.0], scale: vec![1.0], weights: vec![1.0], bias: 0.0 };
+        Arc::new(ProsodyModel::new(&["alpha_ratio_3400"], &fitted, 0.5, "by hand").expect("valid"))
+    }
+    fn call() -> Frustration {
+        Frustration::new(model(), Config::default())
+    }
+    /// An utterance whose model log-odds are these.
+    fn said(logit: f32) -> Features {
+        Features {
+            voiced_s: 1.5,
+            duration_s: 2.5,
+            snr_db: 35.0,
+            level_dbov: -26.0,
+            f0_semitone_p50: 24.0,
+            articulation_rate: 4.0,
+            alpha_ratio_3400: -8.0 + logit,
+            ..Features::default()
+        }
+    }
+
+    #[test]
+    fn a_calm_caller_stays_calm() {
+        let mut f = call();
+        for text in ["what is my balance", "my account is one two three", "yes", "no that is all thank you"] {
+            f.utterance(&said(-2.0), text, &[]);
+            assert!(f.score() < 0.2, "{}", f.score());
+        }
+        assert_eq!((f.mood(), f.reasons()), (Mood::Calm, vec![]));
+        f.utterance(&said(1.0), "hm", &[Event::NoMatch]);
+        assert!(f.score() < 0.4, "{}", f.score());
+    }
+
+    #[test]
+    fn an_angry_voice_with_words_passes_in_two_turns_with_its_reasons() {
+        let mut f = call();
+        f.utterance(&said(-2.0), "my card is blocked", &[]);
+        f.utterance(&said(1.5), "I already told you my card is blocked", &[Event::RepeatedIntent]);
+        let loud = Features { level_dbov: -20.0, f0_semitone_p50: 28.0, ..said(2.0) };
+        f.utterance(&loud, "this is ridiculous", &[Event::RepeatedIntent]);
+        assert!(f.score() > 0.7, "{}", f.score());
+        assert_eq!(f.mood(), Mood::Angry);
+        let reasons = f.reasons();
+        for reason in [
+            "sounds angry",
+            "speaks 6 dB louder than at the start",
+            "said \"this is ridiculous\"",
+            "asked the same thing three times",
+        ] {
+            assert!(reasons.iter().any(|r| r == reason), "{reason}: {reasons:?}");
+        }
+    }
+
+    #[test]
+    fn a_clearly_angry_voice_alone_passes_in_two_turns() {
+        let mut f = call();
+        f.utterance(&said(-2.0), "", &[]);
+        f.utterance(&Features { f0_semitone_p50: 29.0, ..said(4.0) }, "", &[]);
+        f.utterance(&Features { f0_semitone_p50: 29.0, ..said(4.0) }, "", &[]);
+        assert!(f.score() > 0.7, "{}", f.score());
+    }
+
+    #[test]
+    fn events_alone_pass() {
+        let mut f = call();
+        for _ in 0..3 {
+            f.utterance(&said(-1.0), "something", &[Event::NoMatch]);
+        }
+        assert!(f.score() < 0.6, "{}", f.score());
+        f.utterance(&said(-1.0), "an operator, please", &[]);
+        assert!(f.score() > 0.7, "{}", f.score());
+        assert_eq!(f.reasons()[..2], ["was not understood three times", "asked for a person"]);
+    }
+
+    #[test]
+    fn one_odd_utterance_and_one_polite_request_do_not_hand_over() {
+        let mut f = call();
+        f.utterance(&said(-2.0), "", &[]);
+        f.utterance(&said(1.5), "", &[]);
+        assert!(f.score() < 0.5, "{}", f.score());
+        let mut f = call();
+        f.utterance(&said(-2.0), "could I speak to someone please", &[Event::AskedForPerson]);
+        assert!(f.score() < 0.4, "{}", f.score());
+        assert_eq!(f.reasons(), ["asked for a person"]);
+    }
+
+    #[test]
+    fn moods_have_hysteresis_and_anger_fades_slowly() {
+        let mut f = call();
+        for _ in 0..3 {
+            f.utterance(&said(4.0), "this is ridiculous", &[]);
+        }
+        assert_eq!(f.mood(), Mood::Angry);
+        f.utterance(&said(-2.0), "yes", &[]);
+        assert_eq!(f.mood(), Mood::Angry, "{}", f.score());
+        for _ in 0..8 {
+            f.utterance(&said(-2.0), "thank you", &[]);
+        }
+        assert_eq!(f.mood(), Mood::Calm, "{}", f.score());
+    }
+
+    #[test]
+    fn what_cannot_be_measured_changes_nothing_and_says_so() {
+        let mut f = call();
+        f.utterance(&Features::default(), "", &[]);
+        assert_eq!(f.confidence(), 0.0);
+        assert!((f.score() - 0.168).abs() < 0.01);
+        f.utterance(&said(-2.0), "", &[]);
+        assert!(f.confidence() > 0.2 && f.score().is_finite());
+    }
+}
