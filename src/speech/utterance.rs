@@ -183,6 +183,7 @@ impl Segmenter {
         if position <= self.seen {
             return None;
         }
+        let probability = if probability.is_nan() { 0.0 } else { probability };
         let from = self.seen.max(position.saturating_sub(self.samples(100)));
         self.seen = position;
         match self.state {

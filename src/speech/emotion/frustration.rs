@@ -58,10 +58,10 @@ impl Event {
     }
 
     fn reason(self, count: u32) -> String {
-        let times = times(count);
+        // The first time that something was asked is no repeat.
+        let times = times(if self == Self::RepeatedIntent { count + 1 } else { count });
         match self {
-            // The first time that it was asked is no repeat.
-            Self::RepeatedIntent => format!("asked the same thing {}", times(count + 1)),
+            Self::RepeatedIntent => format!("asked the same thing {times}"),
             Self::NoMatch => format!("was not understood {times}"),
             Self::NoInput => format!("gave no answer {times}"),
             Self::Interruption => format!("interrupted {times}"),

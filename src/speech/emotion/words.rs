@@ -56,7 +56,7 @@ const LEXICON: &[(Sign, f32, &[&str])] = &[
         "fourth time i", "over and over", "again and again", "as i said", "like i said", "i keep telling you", "keeps happening",
         "i told you"]),
     (Repetition, 0.6, &["for the second time", "once again", "yet again", "i said", "not again", "second time i"]),
-    (AskForPerson, 1.3, &["real person", "real human", "human being", "a human", "speak to someone", "talk to someone",
+    (AskForPerson, 1.3, &["real person", "real human", "a human being", "human being", "a human", "speak to someone", "talk to someone",
         "speak to somebody", "talk to somebody", "speak with someone", "talk with someone", "to a person", "with a person",
         "speak to a manager", "your manager", "the manager", "a supervisor", "your supervisor", "an agent", "to agent",
         "human agent", "live agent", "an operator", "the operator", "a representative", "customer service representative",
@@ -133,7 +133,7 @@ mod tests {
             phrases("This is RIDICULOUS, I've already told you!"),
             ["this is ridiculous", "ive already told you"]
         );
-        assert_eq!(phrases("Can I talk to a human being?"), ["human being"]);
+        assert_eq!(phrases("Can I talk to a human being?"), ["a human being"]);
         assert_eq!(phrases("What is the agenda of my shitake order?"), Vec::<&str>::new());
     }
 

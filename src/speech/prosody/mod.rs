@@ -109,14 +109,14 @@ impl Analyser {
     /// The contour between two positions, one point each 10 ms. Allocates.
     pub fn contour(&mut self, range: Range<u64>) -> Vec<Point> {
         let held = self.held(range);
-        let path = self.summary.path(&self.measure.hops, held.clone());
-        let at = |i: usize| self.centre(self.measure.forgotten + (held.start + i) as u64);
+        let Measure { hops, forgotten, .. } = &self.measure;
+        let path = self.summary.path(hops, held.clone());
         path.iter()
-            .enumerate()
-            .map(|(i, voiced)| Point {
-                at: at(i),
+            .zip(held)
+            .map(|(voiced, i)| Point {
+                at: centre(*forgotten + i as u64) * self.ratio,
                 f0_hz: voiced.map(Candidate::hz),
-                level_dbov: summary::level(&self.measure.hops[held.start + i]),
+                level_dbov: summary::level(&hops[i]),
                 hnr_db: voiced.map(|c| summary::hnr_db(c.height())),
             })
             .collect()
@@ -125,11 +125,6 @@ impl Analyser {
     /// Level of the newest window, 300–3400 Hz, dBov: for a live meter.
     pub fn level_dbov(&self) -> f32 {
         self.measure.hops.back().map_or(spectrum::LOWEST_DBOV, summary::level)
-    }
-
-    /// Middle of a window, samples of the leg.
-    fn centre(&self, hop: u64) -> u64 {
-        ((hop + 1) * HOP as u64).saturating_sub(WINDOW as u64 / 2) * self.ratio
     }
 
     /// Held windows whose middle lies within the range, as indices of the ring.
@@ -141,6 +136,11 @@ impl Analyser {
         let start = index(range.start);
         start..index(range.end).max(start)
     }
+}
+
+/// Middle of a window, samples at 8 kHz.
+fn centre(hop: u64) -> u64 {
+    ((hop + 1) * HOP as u64).saturating_sub(WINDOW as u64 / 2)
 }
 
 impl Measure {
@@ -161,5 +161,136 @@ impl Measure {
             candidates,
             cycles: cycles.map(|c| ((c.jitter * 1e5) as u16, (c.shimmer_db * 1e3) as u16)),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(seed: &mut u32) -> f32 {
+        (*seed ^= *seed << 13, *seed ^= *seed >> 17, *seed ^= *seed << 5);
+        *seed as f32 / u32::MAX as f32 * 2.0 - 1.0
+    }
+
+    /// Something like speech: five syllables a second, gliding from `low` to `high` Hz, harmonics falling by `tilt` per
+    /// octave (dB), then quiet.
+    fn speech(rate: Rate, low: f32, high: f32, tilt: f32, peak: f32) -> Vec<i16> {
+        let hz = rate.hz() as f32;
+        let (mut phase, mut seed, seconds) = (0.0f32, 7u32, 2.0);
+        (0..(hz * (seconds + 1.0)) as usize)
+            .map(|i| {
+                let t = i as f32 / hz - 0.5;
+                let f0 = low + (high - low) * (t / seconds).clamp(0.0, 1.0);
+                phase += f0 / hz;
+                let envelope =
+                    if (0.0..seconds).contains(&t) { (std::f32::consts::PI * t * 5.0).sin().powi(2) } else { 0.0 };
+                let voice: f32 = (1..40)
+                    .take_while(|n| *n as f32 * f0 < 3_400.0)
+                    .map(|n| {
+                        let n = n as f32;
+                        (std::f32::consts::TAU * phase * n).sin() * 10f32.powf(tilt * n.log2() / 20.0)
+                    })
+                    .sum();
+                ((voice * 0.25 * envelope + noise(&mut seed) * 0.0004) * peak * 32_768.0).clamp(-32_768.0, 32_767.0)
+                    as i16
+            })
+            .collect()
+    }
+
+    fn measured(rate: Rate, pcm: &[i16]) -> Features {
+        let mut analyser = Analyser::new(rate);
+        pcm.chunks(rate.frame_len()).for_each(|frame| analyser.push(frame));
+        analyser.features(0..pcm.len() as u64)
+    }
+
+    fn near(what: &str, value: f32, wanted: f32, by: f32) {
+        assert!((value - wanted).abs() <= by, "{what}: {value}, not {wanted} ± {by}");
+    }
+
+    #[test]
+    fn measures_pitch_rate_and_length_of_what_was_said() {
+        let f = measured(Rate::Narrow, &speech(Rate::Narrow, 120.0, 120.0, -6.0, 0.5));
+        near("F0", f.f0_semitone_p50, 12.0 * (120.0f32 / 27.5).log2(), 0.2);
+        near("range", f.f0_semitone_range, 0.0, 0.3);
+        near("duration", f.duration_s, 1.97, 0.1);
+        near("rate", f.articulation_rate, 5.0, 0.6);
+        assert!(f.snr_db > 25.0 && f.hnr_db > 10.0, "{f:?}");
+        let gliding = measured(Rate::Narrow, &speech(Rate::Narrow, 120.0, 240.0, -6.0, 0.5));
+        assert!(gliding.f0_semitone_range > 5.0 && gliding.f0_declination > 3.0, "{gliding:?}");
+    }
+
+    #[test]
+    fn a_wide_band_leg_measures_as_a_narrow_one() {
+        let narrow = measured(Rate::Narrow, &speech(Rate::Narrow, 180.0, 220.0, -8.0, 0.5));
+        let wide = measured(Rate::Wide, &speech(Rate::Wide, 180.0, 220.0, -8.0, 0.5));
+        near("F0", wide.f0_semitone_mean, narrow.f0_semitone_mean, 0.1);
+        near("level", wide.level_dbov, narrow.level_dbov, 1.5);
+        near("alpha ratio", wide.alpha_ratio_3400, narrow.alpha_ratio_3400, 0.7);
+        near("rate", wide.speech_rate, narrow.speech_rate, 0.6);
+    }
+
+    #[test]
+    fn level_changes_the_level_and_nothing_else() {
+        let loud = measured(Rate::Narrow, &speech(Rate::Narrow, 150.0, 200.0, -6.0, 0.5));
+        let quiet = measured(Rate::Narrow, &speech(Rate::Narrow, 150.0, 200.0, -6.0, 0.05));
+        near("level", loud.level_dbov - quiet.level_dbov, 20.0, 0.5);
+        near("F0", quiet.f0_semitone_mean, loud.f0_semitone_mean, 0.1);
+        near("alpha ratio", quiet.alpha_ratio_3400, loud.alpha_ratio_3400, 0.5);
+        near("range", quiet.level_range, loud.level_range, 0.7);
+        near("rate", quiet.speech_rate, loud.speech_rate, 0.3);
+    }
+
+    #[test]
+    fn a_pressed_voice_has_more_power_above_1000_hz() {
+        let soft = measured(Rate::Narrow, &speech(Rate::Narrow, 150.0, 150.0, -12.0, 0.5));
+        let pressed = measured(Rate::Narrow, &speech(Rate::Narrow, 150.0, 150.0, -4.0, 0.5));
+        assert!(pressed.alpha_ratio_3400 > soft.alpha_ratio_3400 + 5.0);
+        assert!(pressed.hammarberg_3400 < soft.hammarberg_3400 - 5.0);
+        assert!(pressed.slope_300_3400 > soft.slope_300_3400);
+    }
+
+    #[test]
+    fn odd_sounds_give_finite_numbers_and_no_voice_where_there_is_none() {
+        let seconds = |f: &mut dyn FnMut(f32) -> f32| -> Vec<i16> {
+            (0..24_000).map(|i| (f(i as f32 / 8_000.0) * 32_767.0).clamp(-32_768.0, 32_767.0) as i16).collect()
+        };
+        let mut seed = 3;
+        let sounds = [
+            ("silence", vec![0; 24_000], false),
+            ("DC", vec![20_000; 24_000], false),
+            ("one click", (0..24_000).map(|i| if i == 9_000 { 30_000 } else { 0 }).collect(), false),
+            ("noise", seconds(&mut |_| 0.3 * noise(&mut seed)), false),
+            ("fax tone", seconds(&mut |t| 0.5 * (std::f32::consts::TAU * 2_100.0 * t).sin()), true),
+            ("hum", seconds(&mut |t| 0.5 * (std::f32::consts::TAU * 50.0 * t).sin()), true),
+            ("square at full scale", seconds(&mut |t| if (t * 200.0).fract() < 0.5 { 1.0 } else { -1.0 }), true),
+            ("alternating extremes", (0..24_000).map(|i| if i % 2 == 0 { i16::MIN } else { i16::MAX }).collect(), true),
+        ];
+        for (name, pcm, may_be_voiced) in sounds {
+            let features = measured(Rate::Narrow, &pcm);
+            assert!(features.values().iter().all(|v| v.is_finite()), "{name}: {features:?}");
+            assert!(may_be_voiced || features.voiced_s < 0.3, "{name}: {} s voiced", features.voiced_s);
+        }
+        let empty = Analyser::new(Rate::Wide).features(5..5);
+        assert_eq!(empty, Features::default());
+    }
+
+    #[test]
+    fn an_utterance_is_found_by_its_position_and_old_ones_are_forgotten() {
+        let mut analyser = Analyser::new(Rate::Narrow);
+        for hz in [120.0, 240.0] {
+            analyser.push(&speech(Rate::Narrow, hz, hz, -6.0, 0.5));
+        }
+        let first = analyser.features(0..24_000);
+        let second = analyser.features(24_000..48_000);
+        near("an octave", second.f0_semitone_p50 - first.f0_semitone_p50, 12.0, 0.3);
+        let points = analyser.contour(0..24_000);
+        assert_eq!(points[1].at - points[0].at, 80);
+        assert!(points.iter().filter_map(|p| p.f0_hz).all(|hz| (hz - 120.0).abs() < 4.0));
+        for _ in 0..30 {
+            analyser.push(&[0; 8_000]);
+        }
+        assert_eq!(analyser.features(0..24_000), Features::default());
+        assert!(analyser.contour(0..24_000).is_empty());
     }
 }

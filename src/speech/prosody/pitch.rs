@@ -155,9 +155,16 @@ pub(super) fn cycles(window: &[f32; WINDOW], hz: f32) -> Option<Cycles> {
     let first = best_lag(window, start, length)?;
     let second = best_lag(window, start + length, length)?;
     let swing = |from: usize| {
-        let cycle = &window[from..(from + length).min(WINDOW)];
-        let (low, high) = cycle.iter().fold((0.0f32, 0.0f32), |(l, h), x| (l.min(*x), h.max(*x)));
-        high - low
+        let cycle = from..(from + length).min(WINDOW);
+        let top = |sign: f32| {
+            let at = cycle.clone().max_by(|a, b| (sign * window[*a]).total_cmp(&(sign * window[*b]))).unwrap_or(from);
+            // A peak lies between samples.
+            let side = |i: usize| sign * window.get(i).copied().unwrap_or(0.0);
+            let (a, b, c) = (side(at.wrapping_sub(1)), side(at), side(at + 1));
+            let bend = a - 2.0 * b + c;
+            if bend < -1e-9 { b - 0.125 * (a - c).powi(2) / bend } else { b }
+        };
+        top(1.0) + top(-1.0)
     };
     let (one, two) = (swing(start), swing(start + length));
     if one <= 1e-6 || two <= 1e-6 {

@@ -196,21 +196,19 @@ impl Summary {
     /// Counts peaks of the smoothed level that rise [`DIP_DB`] above the dips on both sides and are voiced.
     fn nuclei(&self, lowest: f32) -> usize {
         let (mut count, mut dip, mut peak, mut peak_at) = (0, lowest, f32::MIN, 0);
+        let voiced =
+            |at: usize| self.voiced[at.saturating_sub(2)..(at + 3).min(self.voiced.len())].iter().any(Option::is_some);
         for (i, &level) in self.smooth.iter().enumerate() {
-            if level > peak {
+            if level < dip {
+                (dip, peak, peak_at) = (level, level, i);
+            } else if level > peak {
                 (peak, peak_at) = (level, i);
-            }
-            dip = dip.min(level);
-            let over = peak - level >= DIP_DB || i + 1 == self.smooth.len();
-            if over && peak - dip >= DIP_DB {
-                let around = peak_at.saturating_sub(2)..(peak_at + 3).min(self.voiced.len());
-                count += usize::from(self.voiced[around].iter().any(Option::is_some));
-                (dip, peak) = (level, f32::MIN);
-            } else if level <= dip {
+            } else if peak - level >= DIP_DB {
+                count += usize::from(peak - dip >= DIP_DB && voiced(peak_at));
                 (dip, peak, peak_at) = (level, level, i);
             }
         }
-        count
+        count + usize::from(peak - dip >= DIP_DB && voiced(peak_at))
     }
 
     fn quality(&mut self, hops: &VecDeque<Hop>, span: &Range<usize>, out: &mut Features) {
