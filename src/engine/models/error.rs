@@ -125,19 +125,19 @@ pub enum ModelError {
         mb: u64,
     },
     /// Any other trouble with files.
-    #[error("{} {what} ({source}): check its permissions, or set SIDETONE_MODELS to another directory", path.display())]
+    #[error("{} {what} ({cause}): check its permissions, or set SIDETONE_MODELS to another directory", path.display())]
     Io {
         /// What was tried.
         what: &'static str,
         /// On what.
         path: PathBuf,
         /// The system's word.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Every source of a file failed.
-    #[error("{first}; another source failed too: {then}")]
+    #[error("{first} (another source failed too: {})", then.brief())]
     AllSources {
-        /// The first source's failure.
+        /// The first source's failure, which says the mend.
         first: Box<ModelError>,
         /// The last one's.
         then: Box<ModelError>,
@@ -164,13 +164,23 @@ pub enum ConvertError {
 }
 
 impl ModelError {
+    /// What happened, without the mend.
+    fn brief(&self) -> String {
+        match self {
+            Self::Download { url, reason } => format!("{url}: {reason}"),
+            Self::Checksum { what, got, .. } => format!("{what}: sha256 {got}"),
+            Self::Pip { package, reason } => format!("{package}: {reason}"),
+            other => other.to_string(),
+        }
+    }
+
     /// An I/O failure at `path`; `what` completes "PATH …", as in "cannot be read". A full disk becomes its own error.
-    pub(super) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
-        match source.kind() {
+    pub(super) fn io(what: &'static str, path: &Path, cause: io::Error) -> Self {
+        match cause.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 Self::DiskFull { dir: path.parent().unwrap_or(path).to_path_buf(), mb: super::store::ROOM_MB }
             }
-            _ => Self::Io { what, path: path.to_path_buf(), source },
+            _ => Self::Io { what, path: path.to_path_buf(), cause },
         }
     }
 }

