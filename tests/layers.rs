@@ -28,11 +28,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const LEAVES: &[&str] = &["sip", "rtp", "audio", "speech", "nlu", "dialplan", "queue"];
 const WITH_CALL: &[&str] = &["sip", "rtp", "audio", "speech", "nlu", "dialplan", "queue", "call"];
 const EVERYTHING: &[&str] = &[
-    "sip", "rtp", "audio", "speech", "nlu", "dialplan", "queue", "call", "sim", "net", "engine", "store", "web", "config",
-    "cli", "server",
+    "sip", "rtp", "audio", "speech", "nlu", "dialplan", "queue", "call", "sim", "net", "engine", "store", "web",
+    "config", "cli", "server",
 ];
 /// What pure folders never name.
-const DRIVERS_ONLY: &[&str] = &["tokio::", "std::net::UdpSocket", "std::fs", "rsipstack::", "sqlx::", "axum::", "ort::"];
+const DRIVERS_ONLY: &[&str] =
+    &["tokio::", "std::net::UdpSocket", "std::fs", "rsipstack::", "sqlx::", "axum::", "ort::"];
 const PURE: &[&str] = &["pii", "sip", "rtp", "audio", "speech", "nlu", "dialplan", "queue", "call"];
 
 fn sources(dir: &Path, into: &mut Vec<PathBuf>) {

@@ -1,1 +1,4 @@
 //! Sockets: SIP, RTP, WebRTC, sound card.
+
+pub mod rtp;
+pub mod sip;

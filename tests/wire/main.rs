@@ -1,1 +1,5 @@
 //! Tests over real sockets with real peers. One binary, so that the engines are linked once; one file a peer or subject.
+
+mod rfc4475;
+mod sip_bad_input;
+mod sipp;
