@@ -192,12 +192,7 @@ impl Wires {
         if !bound.is_unspecified() {
             return bound;
         }
-        let any = match peer {
-            SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
-            SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
-        };
-        let routed = std::net::UdpSocket::bind(any).and_then(|s| s.connect(peer).and_then(|()| s.local_addr()));
-        routed.map_or(bound, |local| local.ip())
+        routed_ip(peer).unwrap_or(bound)
     }
 
     /// The way to answer and ask a peer that has spoken to us.
@@ -217,9 +212,11 @@ impl Wires {
     pub(super) async fn path_to(self: &Arc<Self>, transport: Transport, peer: SocketAddr) -> Result<Path, SipError> {
         match transport {
             Transport::Udp => {
-                let fits = |local: &SocketAddr| local.is_ipv4() == peer.is_ipv4();
-                let (local, _, connection) =
-                    self.datagram.iter().find(|(local, ..)| fits(local)).ok_or(SipError::NoTransport)?;
+                let routed = routed_ip(peer);
+                let reaches = |ip: IpAddr| ip.is_unspecified() || Some(ip) == routed;
+                let fits = || self.datagram.iter().filter(|(local, ..)| local.is_ipv4() == peer.is_ipv4());
+                let best = fits().find(|(local, ..)| reaches(local.ip())).or_else(|| fits().next());
+                let (local, _, connection) = best.ok_or(SipError::NoTransport)?;
                 Ok(self.path(Transport::Udp, connection.clone(), peer, *local))
             }
             Transport::Tcp => {
@@ -443,6 +440,17 @@ impl Wires {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, Stream>> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The address from which the system would send to `peer`; nothing is sent.
+fn routed_ip(peer: SocketAddr) -> Option<IpAddr> {
+    let any = match peer {
+        SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+        SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+    };
+    let socket = std::net::UdpSocket::bind(any).ok()?;
+    socket.connect(peer).ok()?;
+    socket.local_addr().ok().map(|local| local.ip())
 }
 
 /// What stands at the front of a stream's buffer.

@@ -41,9 +41,19 @@ pub(super) async fn resolve(uri: &Uri) -> Result<(Transport, SocketAddr), SipErr
 /// Where the dialog's next request goes.
 pub(super) async fn path_of(shared: &Arc<Shared>, dialog: &Dialog) -> Result<Path, SipError> {
     if let Some(pinned) = dialog.pinned {
-        return shared.wires.path_to(dialog.path.transport, pinned).await;
+        return match dialog.path.transport {
+            Transport::Udp => Ok(Path { peer: pinned, ..dialog.path.clone() }),
+            Transport::Tcp => shared.wires.path_to(Transport::Tcp, pinned).await,
+        };
     }
     let (transport, peer) = resolve(&dialog.next_hop()).await?;
+    // The socket on which the other side knows us.
+    if dialog.path.transport == Transport::Udp
+        && transport == Transport::Udp
+        && peer.is_ipv4() == dialog.path.peer.is_ipv4()
+    {
+        return Ok(Path { peer, ..dialog.path.clone() });
+    }
     // A peer on a stream may not be listening where its Contact says: the stream that is open goes first.
     if dialog.path.transport == Transport::Tcp && transport == Transport::Tcp {
         return match shared.wires.path_to(Transport::Tcp, dialog.path.peer).await {

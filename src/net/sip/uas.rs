@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use rsipstack::sip::prelude::HeadersExt;
-use rsipstack::sip::{Header, Request};
+use rsipstack::sip::{Header, Request, Scheme, Uri};
 use rsipstack::transaction::random_text;
 use rsipstack::transaction::transaction::Transaction;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -96,7 +96,7 @@ pub(super) fn start(
         call_id: dialog.call_id.clone(),
         caller: identity(request, Trust::From),
         asserted: identity(request, Trust::Asserted),
-        called: user_of(&request.uri.to_string()).map(|user| crate::sip::unescape(&user)).unwrap_or_default(),
+        called: called(&request.uri),
         source,
         local_ip: dialog.path.local.ip(),
         offer: message::sdp_of(&request.body, message::content_type(request).as_deref()),
@@ -107,6 +107,17 @@ pub(super) fn start(
     let leg = Leg::new(shared, dialog, seat);
     spawn(leg.answer(transaction, permit, cancelled));
     slot.send(incoming);
+}
+
+/// The user part of a Request-URI, or a tel URI's number.
+fn called(uri: &Uri) -> String {
+    let text = match (&uri.auth, &uri.scheme) {
+        // As it was parsed: writing it would escape it again.
+        (Some(auth), _) => format!("sip:{}@host", auth.user),
+        (None, Some(Scheme::Other(scheme))) => format!("{scheme}:{}", uri.host_with_port),
+        (None, _) => return String::new(),
+    };
+    user_of(&text).unwrap_or_default()
 }
 
 fn identity(request: &Request, trust: Trust) -> Identity {
@@ -125,7 +136,7 @@ fn dialog_of(shared: &Shared, transaction: &Transaction) -> Option<(Dialog, Sock
     let from = request.from_header().ok()?.value();
     let routes = message::record_routes(request);
     let translated = routes.is_empty() && message::is_translated(request);
-    let user = user_of(&request.uri.to_string()).unwrap_or_default();
+    let user = called(&request.uri);
     let good_user = !user.is_empty() && user.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-_.*#".contains(&b));
     let dialog = Dialog {
         call_id: message::call_id(request)?,
