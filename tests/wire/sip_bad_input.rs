@@ -12,7 +12,7 @@ use crate::sipp::Agent;
 
 const INVITE: &str = "INVITE sip:here@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKmutant;rport\r\n\
     Max-Forwards: 70\r\nFrom: \"Eve\" <sip:eve@example.com>;tag=1\r\nTo: <sip:here@127.0.0.1>\r\nCall-ID: mutant@example.com\r\n\
-    CSeq: 1 INVITE\r\nContact: <sip:eve@127.0.0.1:9>\r\nContent-Type: application/sdp\r\nContent-Length: 129\r\n\r\n\
+    CSeq: 1 INVITE\r\nContact: <sip:eve@127.0.0.1:9>\r\nContent-Type: application/sdp\r\nContent-Length: 126\r\n\r\n\
     v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n";
 
 fn quick() -> Limits {
@@ -93,7 +93,7 @@ async fn a_stream_without_a_length_is_refused_and_closed() {
     let mut pong = [0; 2];
     stream.read_exact(&mut pong).await.expect("a pong");
     assert_eq!(&pong, b"\r\n");
-    let endless = INVITE.replace("Content-Length: 129\r\n", "").replace("/UDP", "/TCP");
+    let endless = INVITE.replace("Content-Length: 126\r\n", "").replace("/UDP", "/TCP");
     stream.write_all(endless.as_bytes()).await.expect("sent");
     let mut answer = String::new();
     tokio::time::timeout(Duration::from_secs(10), stream.read_to_string(&mut answer))

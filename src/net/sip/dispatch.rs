@@ -137,18 +137,16 @@ fn dispatch(shared: &Arc<Shared>, transaction: Transaction, calls: &mpsc::Sender
     let request = &transaction.original;
     if let Some(tag) = message::to_tag(request) {
         let leg = message::call_id(request).and_then(|id| shared.dialogs.find(&(id, tag)));
-        match leg.map(|leg| leg.try_send(ToLeg::Request(Box::new(transaction)))) {
-            Some(Ok(())) => {}
-            Some(Err(mpsc::error::TrySendError::Full(ToLeg::Request(transaction)))) => {
+        let Some(leg) = leg else { return answer(shared, transaction, 481, vec![]) };
+        match leg.try_send(ToLeg::Request(Box::new(transaction))) {
+            Err(mpsc::error::TrySendError::Full(ToLeg::Request(transaction))) => {
                 count("leg_full");
                 answer(shared, *transaction, 503, retry_after());
             }
-            Some(Err(error)) => {
-                if let ToLeg::Request(transaction) = error.into_inner() {
-                    answer(shared, *transaction, 481, vec![]);
-                }
+            Err(mpsc::error::TrySendError::Closed(ToLeg::Request(transaction))) => {
+                answer(shared, *transaction, 481, vec![]);
             }
-            None => {}
+            _ => {}
         }
         return;
     }

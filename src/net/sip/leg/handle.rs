@@ -14,7 +14,7 @@ const COMMANDS: usize = 16;
 
 /// What the application asks for.
 #[derive(Debug)]
-pub(super) enum Command {
+pub(in crate::net::sip) enum Command {
     Ringing,
     Accept { sdp: String, done: oneshot::Sender<()> },
     Reject { status: u16, headers: Vec<(String, String)> },
@@ -26,20 +26,20 @@ pub(super) enum Command {
 
 /// The application's end.
 #[derive(Debug)]
-pub(super) struct Handle {
-    pub(super) commands: mpsc::Sender<Command>,
+pub(in crate::net::sip) struct Handle {
+    pub(in crate::net::sip) commands: mpsc::Sender<Command>,
     events: mpsc::Receiver<SipEvent>,
     last: Arc<Mutex<Option<SipEvent>>>,
 }
 
 /// The task's end.
-pub(super) struct Seat {
-    pub(super) commands: mpsc::Receiver<Command>,
-    pub(super) events: mpsc::Sender<SipEvent>,
-    pub(super) last: Arc<Mutex<Option<SipEvent>>>,
+pub(in crate::net::sip) struct Seat {
+    pub(in crate::net::sip) commands: mpsc::Receiver<Command>,
+    pub(in crate::net::sip) events: mpsc::Sender<SipEvent>,
+    pub(in crate::net::sip) last: Arc<Mutex<Option<SipEvent>>>,
 }
 
-pub(super) fn pair() -> (Handle, Seat) {
+pub(in crate::net::sip) fn pair() -> (Handle, Seat) {
     let (commands, wanted) = mpsc::channel(COMMANDS);
     let (happened, events) = mpsc::channel(EVENTS);
     let last = Arc::<Mutex<Option<SipEvent>>>::default();
@@ -53,7 +53,7 @@ pub struct SipLeg {
 }
 
 impl SipLeg {
-    pub(super) const fn new(handle: Handle) -> Self {
+    pub(in crate::net::sip) const fn new(handle: Handle) -> Self {
         Self { handle }
     }
 
