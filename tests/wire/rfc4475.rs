@@ -96,10 +96,10 @@ impl Peer {
         self.socket.send_to(bytes, self.server).await.expect("sent");
     }
 
-    async fn receive(&self) -> String {
+    async fn receive(&self, of: &str) -> String {
         let mut buffer = vec![0; 65_535];
         let received = tokio::time::timeout(Duration::from_secs(10), self.socket.recv_from(&mut buffer)).await;
-        let (length, _) = received.expect("an answer in time").expect("a datagram");
+        let (length, _) = received.unwrap_or_else(|_| panic!("no answer to {of}")).expect("a datagram");
         String::from_utf8_lossy(&buffer[..length]).into_owned()
     }
 
@@ -116,7 +116,7 @@ impl Peer {
         self.send(options.as_bytes()).await;
         let mut others = Vec::new();
         loop {
-            let message = self.receive().await;
+            let message = self.receive(&id).await;
             if message.contains(&id) {
                 assert!(message.starts_with("SIP/2.0 200"), "{message}");
                 return others;
@@ -143,7 +143,7 @@ async fn every_torture_message_has_its_answer() {
         peer.send(&bytes).await;
         let mut answers = peer.probe().await;
         while !allowed.is_empty() && !answers.iter().any(|a| status(a) >= 200) {
-            answers.push(peer.receive().await);
+            answers.push(peer.receive(name).await);
         }
         // Whoever would answer twice, or late, does so before this.
         answers.extend(peer.probe().await);

@@ -131,6 +131,13 @@ fn free_port() -> u16 {
     probe.local_addr().expect("an address").port()
 }
 
+/// SIPp binds four ports from the one it is given, and gives up if one is taken.
+fn free_media_port() -> u16 {
+    let free = |port: &u16| (0..4).all(|above| std::net::UdpSocket::bind(("127.0.0.1", port + above)).is_ok());
+    let candidates = (0..1_000).map(|_| rand::random_range(5_000..15_000u16) * 4);
+    candidates.into_iter().find(free).expect("four free ports in a row")
+}
+
 struct Sipp {
     child: Child,
     port: u16,
@@ -144,7 +151,14 @@ fn sipp(scenario: &str, peer: Option<SocketAddr>, more: &[&str]) -> Sipp {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/sipp/{scenario}.xml"));
     let port = free_port();
     let mut command = Command::new("sipp");
-    command.arg("-sf").arg(file).args(["-i", "127.0.0.1", "-p", &port.to_string(), "-mp", &free_port().to_string()]);
+    command.arg("-sf").arg(file).args([
+        "-i",
+        "127.0.0.1",
+        "-p",
+        &port.to_string(),
+        "-mp",
+        &free_media_port().to_string(),
+    ]);
     command.args(["-m", "1", "-timeout", "30s", "-timeout_error", "-nostdin", "-trace_err"]).args(more);
     if let Some(peer) = peer {
         command.arg(peer.to_string());

@@ -203,6 +203,7 @@ async fn run_client(
             let sequence = message::sequence(&transaction.original).unwrap_or(0) + 1;
             if let Ok(next) = handle_client_authenticate(sequence, &transaction, response.clone(), credentials).await {
                 transaction = next;
+                unquote_qop(&mut transaction.original);
                 let again = FromTransaction::Retried(Box::new(transaction.original.clone()));
                 drop(inbox.send(ToLeg::Transaction(id, again)).await);
                 if transaction.send().await.is_err() {
@@ -212,6 +213,17 @@ async fn run_client(
             }
         }
         drop(inbox.send(ToLeg::Transaction(id, FromTransaction::Message(Box::new(message)))).await);
+    }
+}
+
+/// The stack quotes what RFC 2617 section 3.2.2 has without quotes.
+fn unquote_qop(request: &mut Request) {
+    for header in request.headers.iter_mut() {
+        match header {
+            Header::Authorization(h) => h.replace(h.value().replace("qop=\"auth\"", "qop=auth")),
+            Header::ProxyAuthorization(h) => h.replace(h.value().replace("qop=\"auth\"", "qop=auth")),
+            _ => {}
+        }
     }
 }
 
