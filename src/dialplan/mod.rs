@@ -1,3 +1,51 @@
 //! The dialplan language: as written (`raw`), compiled (`Plan`), and run for one call (`script`). Pure.
+//!
+//! ```text
+//! bytes ─ yaml ─▶ Node ─ raw ─▶ Raw ─ compile ─▶ Plan ─ script ─▶ Action …
+//!          └──────────┴───────────┴── Diagnostic (all of them at once, with line and column)
+//! ```
+//!
+//! Reading files is the caller's: this folder sees bytes and a name to put before the line numbers.
 
+mod compile;
+mod diagnostic;
+mod lines;
+mod plan;
+mod raw;
 pub mod script;
+mod speak;
+mod template;
+mod yaml;
+
+pub use diagnostic::{Code, Diagnostic, Severity};
+pub use plan::{Intent, Plan, Slot, SlotKind};
+pub use yaml::MAX_BYTES;
+
+/// A plan that was read and checked.
+#[derive(Debug)]
+pub struct Checked {
+    /// The plan, unless there is an error among the diagnostics.
+    pub plan: Option<Plan>,
+    /// Every mistake and doubt, in the order of the file.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Checked {
+    /// Whether a diagnostic is an error, so that there is no plan.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|d| d.severity == Severity::Error)
+    }
+}
+
+/// Reads and checks a plan: `source` is the content of `file`, a name that only the diagnostics use.
+pub fn load(source: &[u8], file: &str) -> Checked {
+    let mut report = diagnostic::Report::new(file, source);
+    let plan = yaml::read(source, &mut report)
+        .and_then(|node| raw::read(&node, &mut report))
+        .map(|raw| compile::compile(&raw, &mut report));
+    let (diagnostics, sound) = report.finish();
+    Checked { plan: plan.filter(|_| sound), diagnostics }
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,21 @@
 //! `Heard`, `Keys` or `NoInput`; after `Say` it goes on at once (sayings queue up in the playout), except that `Listen`
 //! takes effect when all that was said before has been played or interrupted: whoever plays sees to it.
 
+mod act;
+mod briefing;
+mod repair;
+mod understand;
+mod variables;
+mod walk;
+
+use std::fmt;
 use std::time::Duration;
+
+pub use briefing::Briefing;
+pub use walk::Script;
+
+/// Stands where a masked slot's value would.
+pub const MASKED: &str = "‹masked›";
 
 /// What happened to the caller, as far as the script cares.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +69,19 @@ pub enum TransferFailure {
     Unreachable,
 }
 
+/// How the caller feels, from the frustration with hysteresis; the thresholds are configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mood {
+    /// As people are.
+    #[default]
+    Calm,
+    /// On the way up.
+    Tense,
+    /// There.
+    Angry,
+}
+
 /// What the script wants done. Run in order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
@@ -73,10 +100,15 @@ pub enum Action {
     Transfer(Transfer),
     /// Say goodbye is over: end the call when all has been played.
     End,
+    /// Something in the plan failed (for the record and the live log); what the caller hears of it follows.
+    Trouble {
+        /// What, in words; never a slot's value.
+        what: String,
+    },
 }
 
 /// A line to be spoken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Say {
     /// The words, templates already filled in.
     pub text: String,
@@ -86,11 +118,28 @@ pub struct Say {
     pub masked: bool,
 }
 
+impl fmt::Debug for Say {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = if self.masked { MASKED } else { &self.text };
+        let Self { interruptible, masked, .. } = self;
+        f.debug_struct("Say")
+            .field("text", &text)
+            .field("interruptible", interruptible)
+            .field("masked", masked)
+            .finish()
+    }
+}
+
 /// What a waiting state hopes to hear.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listen {
     /// What is expected.
     pub expect: Expect,
+    /// Every intent that is understood here, whatever is expected: those that lead somewhere and those that a handover
+    /// rule asks for. Indices into the plan's, without repetition.
+    pub intents: Vec<usize>,
+    /// Every knowledge entry that is answered here, the state's own first. Indices into the plan's.
+    pub knowledge: Vec<usize>,
     /// How long to wait for the first sound before [`Input::NoInput`].
     pub timeout: Duration,
 }
@@ -115,7 +164,7 @@ pub enum Expect {
 }
 
 /// An HTTP request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Fetch {
     /// The address, slots filled in and percent-encoded.
     pub url: String,
@@ -125,6 +174,14 @@ pub struct Fetch {
     pub masked: bool,
 }
 
+impl fmt::Debug for Fetch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = if self.masked { MASKED } else { &self.url };
+        let Self { timeout, masked, .. } = self;
+        f.debug_struct("Fetch").field("url", &url).field("timeout", timeout).field("masked", masked).finish()
+    }
+}
+
 /// A request to put the caller through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transfer {
@@ -132,6 +189,15 @@ pub struct Transfer {
     pub target: Target,
     /// Why, in words, for the record and the agent.
     pub reason: String,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Queue(name) => write!(f, "queue:{name}"),
+            Target::Sip(address) => f.write_str(address),
+        }
+    }
 }
 
 /// Where a caller may be put through to.

@@ -1,0 +1,208 @@
+//! From the plan as written to the plan as run: every name becomes an index, every template is compiled, and every
+//! mistake is reported, so that an author mends them all at once. Linear in the size of the plan.
+
+mod flow;
+mod parts;
+mod steps;
+mod words;
+
+use std::collections::{HashMap, HashSet};
+
+use super::diagnostic::{Code, Report, Span, short};
+use super::lines;
+use super::plan::{Knowledge, Plan, Rule, Shared, Slot};
+use super::raw::{Raw, RawVerb};
+use super::script::Target;
+use super::template::Templates;
+use super::yaml::Scalar;
+
+const DEFAULT_LANGUAGE: &str = "en-US";
+/// Names that are not an author's to give.
+const RESERVED: &[&str] =
+    &["caller", "slots", "frustration", "mood", "misses", "last", "greeting", "heard", "true", "false", "none", "loop"];
+/// What is known of a caller without a lookup.
+const CALLER_FIELDS: &[&str] = &["number", "name"];
+/// Longest name, bytes.
+const MAX_NAME: usize = 64;
+
+/// Compiles. What comes back is only a plan if no error was reported.
+pub(super) fn compile(raw: &Raw, report: &mut Report<'_>) -> Plan {
+    let language = raw.language.as_ref().map_or(DEFAULT_LANGUAGE, |language| &language.text).to_string();
+    let mut compiler = Compiler {
+        states: index(raw.states.iter().map(|state| &state.name)),
+        intents: index(raw.intents.iter().map(|(name, _)| name)),
+        slots: index(raw.slots.iter().map(|slot| &slot.name)),
+        variables: variables(raw),
+        remembered: raw.lookup.iter().flat_map(|lookup| &lookup.remember).map(|field| field.text.clone()).collect(),
+        raw,
+        templates: Templates::new(&language),
+        built_slots: Vec::new(),
+        rules: Vec::new(),
+        knowledge: Vec::new(),
+        slot_uses: Vec::new(),
+        used_intents: HashSet::new(),
+        report,
+    };
+    compiler.names();
+    compiler.plan(language)
+}
+
+/// How a slot is used by a template.
+struct SlotUse {
+    slot: usize,
+    at: Span,
+    in_fetch: bool,
+}
+
+struct Compiler<'a, 's> {
+    raw: &'a Raw,
+    states: HashMap<&'a str, usize>,
+    intents: HashMap<&'a str, usize>,
+    slots: HashMap<&'a str, usize>,
+    variables: HashSet<&'a str>,
+    remembered: HashSet<String>,
+    templates: Templates,
+    built_slots: Vec<Slot>,
+    rules: Vec<Rule>,
+    knowledge: Vec<Knowledge>,
+    slot_uses: Vec<SlotUse>,
+    used_intents: HashSet<usize>,
+    report: &'a mut Report<'s>,
+}
+
+/// The first of each name; the reader has reported the others.
+fn index<'a>(names: impl Iterator<Item = &'a Scalar>) -> HashMap<&'a str, usize> {
+    let mut found = HashMap::new();
+    for (at, name) in names.enumerate() {
+        found.entry(name.text.as_str()).or_insert(at);
+    }
+    found
+}
+
+/// Every name that a `set` or a `fetch … as` declares, wherever it stands.
+fn variables(raw: &Raw) -> HashSet<&str> {
+    let mut found = HashSet::new();
+    for step in raw.states.iter().flat_map(|state| &state.steps) {
+        match &step.verb {
+            RawVerb::Set(values) => found.extend(values.iter().map(|(name, _)| name.text.as_str())),
+            RawVerb::Fetch(fetch) => found.extend(fetch.keep.iter().map(|name| name.text.as_str())),
+            _ => {}
+        }
+    }
+    found
+}
+
+impl<'a> Compiler<'a, '_> {
+    fn plan(mut self, language: String) -> Plan {
+        let raw = self.raw;
+        self.language(&language);
+        let intents = self.intents();
+        self.slots();
+        let lookup = self.lookup();
+        let consent = raw.consent.as_ref().map(|text| self.words(text, words::Policy::Spoken));
+        let shared = self.shared(&raw.shared);
+        let states: Vec<_> = raw.states.iter().map(|state| self.state(state)).collect();
+        let start = self.start();
+        self.flow(&shared, &states);
+        let human = self.human(&shared);
+        Plan {
+            name: raw.name.as_ref().map(|name| name.text.clone()).unwrap_or_default(),
+            language,
+            voice: raw.voice.as_ref().map(|voice| voice.text.clone()),
+            lookup,
+            consent,
+            intents,
+            slots: self.built_slots,
+            knowledge: self.knowledge,
+            rules: self.rules,
+            shared,
+            states,
+            start,
+            human,
+            templates: self.templates,
+        }
+    }
+
+    fn language(&mut self, language: &str) {
+        if language.split('-').next() != Some(lines::LANGUAGE) {
+            let at = self.raw.language.as_ref().map_or(&self.raw.at, |language| &language.at);
+            let message = format!("the built-in lines (read-backs, apologies) are English, not `{language}`");
+            self.report.warning(at, Code::Language, message, "give each `ask` its own `confirm` wording");
+        }
+    }
+
+    fn start(&mut self) -> usize {
+        // A missing `start` has been reported.
+        self.raw.start.as_ref().and_then(|start| self.state_named(start)).unwrap_or(0)
+    }
+
+    fn state_named(&mut self, name: &Scalar) -> Option<usize> {
+        let found = self.states.get(name.text.as_str()).copied();
+        if found.is_none() {
+            let message = format!("there is no state `{}`", short(&name.text));
+            self.report.unknown(&name.at, Code::UnknownState, message, &name.text, self.states.keys().copied());
+        }
+        found
+    }
+
+    fn slot_named(&mut self, name: &str, at: &Span) -> Option<usize> {
+        let found = self.slots.get(name).copied();
+        if found.is_none() {
+            let message = format!("there is no slot `{}`", short(name));
+            self.report.unknown(at, Code::UnknownSlot, message, name, self.slots.keys().copied());
+        }
+        found
+    }
+
+    fn intent_named(&mut self, name: &str, at: &Span) -> Option<usize> {
+        let found = self.intents.get(name).copied();
+        match found {
+            Some(intent) => _ = self.used_intents.insert(intent),
+            None => {
+                let message = format!("there is no intent `{}`", short(name));
+                self.report.unknown(at, Code::UnknownIntent, message, name, self.intents.keys().copied());
+            }
+        }
+        found
+    }
+
+    /// Reports names that are no names.
+    fn names(&mut self) {
+        let raw = self.raw;
+        if let Some(name) = &raw.name {
+            self.name(name, &[], true);
+        }
+        raw.states.iter().for_each(|state| self.name(&state.name, &[], true));
+        raw.intents.iter().for_each(|(name, _)| self.name(name, &["yes", "no"], true));
+        raw.slots.iter().for_each(|slot| self.name(&slot.name, &[], false));
+        for step in raw.states.iter().flat_map(|state| &state.steps) {
+            match &step.verb {
+                RawVerb::Set(values) => values.iter().for_each(|(name, _)| self.name(name, RESERVED, false)),
+                RawVerb::Fetch(fetch) => fetch.keep.iter().for_each(|name| self.name(name, RESERVED, false)),
+                _ => {}
+            }
+        }
+    }
+
+    fn name(&mut self, name: &Scalar, reserved: &[&str], dashes: bool) {
+        let text = name.text.as_str();
+        let first = text.chars().next().is_some_and(|c| c.is_alphabetic());
+        let rest = text.chars().all(|c| c.is_alphanumeric() || c == '_' || (dashes && c == '-'));
+        if reserved.contains(&text) {
+            self.report.error(&name.at, Code::BadName, format!("`{text}` is the language's own word"));
+        } else if !first || !rest || text.len() > MAX_NAME {
+            let message = format!("`{}` is no name", short(text));
+            let help = format!(
+                "a name begins with a letter, goes on with letters, digits and _, and has {MAX_NAME} bytes at most"
+            );
+            self.report.error_help(&name.at, Code::BadName, message, help);
+        }
+    }
+
+    /// Who is rung when the plan itself names nobody: the rule for those who ask for a person, or the first one.
+    fn human(&self, shared: &Shared) -> Option<Target> {
+        let rules = || shared.rules.iter().map(|rule| &self.rules[*rule]).chain(&self.rules);
+        let rule = rules().find(|rule| !rule.when.heard.is_empty()).or_else(|| rules().next())?;
+        Some(rule.to.clone())
+    }
+}

@@ -1,0 +1,179 @@
+//! Intents, slots, the lookup, and what may stand in the plan or in a state.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use super::super::diagnostic::{Code, short};
+use super::super::plan::{Intent, Knowledge, Lookup, MAX_DIGITS, Route, Rule, Shared, Slot, SlotKind, Trigger};
+use super::super::raw::{RawRoute, RawShared, RawSlot};
+use super::super::yaml::Scalar;
+use super::Compiler;
+use super::words::Policy;
+
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
+const KINDS: &[&str] = &["digits", "number", "yes_no", "choice", "text"];
+
+impl Compiler<'_, '_> {
+    pub(super) fn intents(&mut self) -> Vec<Intent> {
+        let mut built = Vec::new();
+        for (name, examples) in &self.raw.intents {
+            if examples.is_empty() {
+                let message = format!("the intent `{}` has no examples", short(&name.text));
+                let help = "give it some sentences that mean it; eight or more are good";
+                self.report.error_help(&name.at, Code::EmptyExamples, message, help);
+            }
+            for example in examples.iter().filter(|example| example.text.trim().is_empty()) {
+                self.report.error(&example.at, Code::EmptyExamples, "this example is blank");
+            }
+            let examples = examples.iter().map(|example| example.text.trim().to_string()).collect();
+            built.push(Intent { name: name.text.clone(), examples });
+        }
+        built
+    }
+
+    pub(super) fn slots(&mut self) {
+        for raw in &self.raw.slots {
+            let kind = self.slot_kind(raw);
+            let typed = matches!(kind, SlotKind::Digits { .. } | SlotKind::Number | SlotKind::YesNo);
+            if raw.keypad == Some(true) && kind == SlotKind::Text {
+                self.report.error(&raw.name.at, Code::BadValue, "a free text cannot be typed on a keypad");
+            }
+            let keypad = raw.keypad.unwrap_or(typed);
+            self.built_slots.push(Slot { name: raw.name.text.clone(), kind, mask: raw.mask, keypad });
+        }
+    }
+
+    fn slot_kind(&mut self, raw: &RawSlot) -> SlotKind {
+        let kind = raw.kind.as_ref().map_or("text", |kind| kind.text.trim());
+        if let Some(length) = raw.length.as_ref().filter(|_| kind != "digits") {
+            self.report.error(&length.at, Code::BadValue, "only `type: digits` has a length");
+        }
+        if let Some((choice, _)) = raw.choices.first().filter(|_| kind != "choice") {
+            self.report.error(&choice.at, Code::BadValue, "only `type: choice` has choices");
+        }
+        match kind {
+            "digits" => self.digits(raw.length.as_ref()),
+            "number" => SlotKind::Number,
+            "yes_no" => SlotKind::YesNo,
+            "choice" => {
+                if raw.choices.is_empty() {
+                    self.report.error(&raw.name.at, Code::MissingKey, "`type: choice` needs the key `choices`");
+                }
+                let words = |list: &[Scalar]| list.iter().map(|word| word.text.trim().to_string()).collect();
+                SlotKind::Choice(raw.choices.iter().map(|(name, list)| (name.text.clone(), words(list))).collect())
+            }
+            "text" => SlotKind::Text,
+            other => {
+                if let Some(at) = raw.kind.as_ref().map(|kind| &kind.at) {
+                    let message = format!("there is no type `{}`", short(other));
+                    self.report.unknown(at, Code::BadValue, message, other, KINDS.iter().copied());
+                }
+                SlotKind::Text
+            }
+        }
+    }
+
+    /// `8`, or `4-8`.
+    fn digits(&mut self, length: Option<&Scalar>) -> SlotKind {
+        let Some(length) = length else { return SlotKind::Digits { min: 1, max: MAX_DIGITS } };
+        let (min, max) = length.text.split_once('-').unwrap_or((&length.text, &length.text));
+        match (min.trim().parse(), max.trim().parse()) {
+            (Ok(min), Ok(max)) if 1 <= min && min <= max && max <= MAX_DIGITS => SlotKind::Digits { min, max },
+            _ => {
+                let message = format!("`{}` is no length", short(&length.text));
+                let help = format!("like 8, or 4-8; {MAX_DIGITS} at most");
+                self.report.error_help(&length.at, Code::BadValue, message, help);
+                SlotKind::Digits { min: 1, max: MAX_DIGITS }
+            }
+        }
+    }
+
+    pub(super) fn lookup(&mut self) -> Option<Lookup> {
+        let raw = self.raw.lookup.as_ref()?;
+        let timeout = self.duration(raw.timeout.as_ref(), LOOKUP_TIMEOUT);
+        // Nothing has been asked yet, so nothing may be revealed.
+        let (url, _) = self.url(&raw.url, Policy::Sent(&BTreeSet::new()))?;
+        Some(Lookup { url, remember: raw.remember.iter().map(|field| field.text.clone()).collect(), timeout })
+    }
+
+    pub(super) fn shared(&mut self, raw: &RawShared) -> Shared {
+        let mut shared = Shared::default();
+        let mut keys: HashMap<char, String> = HashMap::new();
+        for route in &raw.on {
+            self.route(route, &mut shared.routes, &mut keys);
+        }
+        for rule in &raw.handover {
+            let when = self.condition(&rule.when);
+            let say = rule.say.as_ref().map(|text| self.words(text, Policy::Spoken));
+            let reason = rule.reason.as_ref().map(|text| self.words(text, Policy::Kept));
+            let to = self.target(&rule.to);
+            shared.rules.push(self.rules.len());
+            self.rules.push(Rule { when, say, to, reason });
+        }
+        for entry in &raw.knowledge {
+            for (key, list) in [("questions", &entry.questions), ("answers", &entry.answers)] {
+                if list.is_empty() {
+                    let message = format!("this entry has no {key}");
+                    self.report.error(&entry.at, Code::EmptyExamples, message);
+                }
+            }
+            let answers = entry.answers.iter().map(|answer| self.words(answer, Policy::Spoken)).collect();
+            for question in entry.questions.iter().filter(|question| question.text.trim().is_empty()) {
+                self.report.error(&question.at, Code::EmptyExamples, "this question is blank");
+            }
+            let questions = entry.questions.iter().map(|question| question.text.trim().to_string()).collect();
+            shared.knowledge.push(self.knowledge.len());
+            self.knowledge.push(Knowledge { questions, answers });
+        }
+        shared
+    }
+
+    fn route(&mut self, raw: &RawRoute, routes: &mut Vec<Route>, keys: &mut HashMap<char, String>) {
+        let to = self.state_named(&raw.to);
+        let name = raw.trigger.text.trim();
+        let trigger = match (name, key(name)) {
+            ("yes", _) => Some(Trigger::Yes),
+            ("no", _) => Some(Trigger::No),
+            (_, Some(key)) => Some(Trigger::Key(key)),
+            _ => self.intent_named(name, &raw.trigger.at).map(Trigger::Intent),
+        };
+        if let Some(Trigger::Key(key)) = trigger {
+            self.claim(key, name, &raw.trigger, keys);
+        }
+        let extra = raw.key.as_ref().and_then(|written| {
+            let found = key(written.text.trim());
+            match found {
+                Some(key) => self.claim(key, name, written, keys),
+                None => {
+                    let message = format!("`{}` is no key of a telephone", short(&written.text));
+                    self.report.error_help(&written.at, Code::BadValue, message, "0 to 9, \"*\" or \"#\"");
+                }
+            }
+            found
+        });
+        let (Some(trigger), Some(to)) = (trigger, to) else { return };
+        let intent = match trigger {
+            Trigger::Intent(intent) => Some(intent),
+            _ => None,
+        };
+        routes.push(Route { trigger, intent, to });
+        routes.extend(extra.map(|key| Route { trigger: Trigger::Key(key), intent, to }));
+    }
+
+    fn claim(&mut self, key: char, name: &str, at: &Scalar, keys: &mut HashMap<char, String>) {
+        match keys.get(&key) {
+            Some(holder) => {
+                let message = format!("key {key} means `{}` already", short(holder));
+                self.report.error(&at.at, Code::KeyClash, message);
+            }
+            None => _ = keys.insert(key, name.to_string()),
+        }
+    }
+}
+
+/// A key of a telephone (RFC 4733's events 0 to 11).
+fn key(text: &str) -> Option<char> {
+    let mut chars = text.chars();
+    let first = chars.next()?;
+    (chars.next().is_none() && matches!(first, '0'..='9' | '*' | '#')).then_some(first)
+}

@@ -1,0 +1,133 @@
+//! States and their steps.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::super::diagnostic::{Code, short};
+use super::super::plan::{Ask, Confirmation, Fetching, Guarded, State, Step};
+use super::super::raw::{Confirm, Mooded, RawAsk, RawFetch, RawState, RawStep, RawTransfer, RawVerb};
+use super::super::yaml::Scalar;
+use super::Compiler;
+use super::words::Policy;
+
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(6);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
+const TRIES: u32 = 3;
+const MAX_TRIES: u32 = 10;
+
+impl Compiler<'_, '_> {
+    pub(super) fn state(&mut self, raw: &RawState) -> State {
+        let mut steps: Vec<Guarded> = raw.steps.iter().filter_map(|step| self.step(step)).collect();
+        farewells(&mut steps);
+        State {
+            name: raw.name.text.clone(),
+            steps,
+            otherwise: raw.otherwise.as_ref().and_then(|name| self.state_named(name)),
+            shared: self.shared(&raw.shared),
+        }
+    }
+
+    /// `None` for a mistake, which is reported: the plan is refused anyway.
+    fn step(&mut self, raw: &RawStep) -> Option<Guarded> {
+        let when = raw.when.as_ref().map(|when| self.condition(when));
+        let step = match &raw.verb {
+            RawVerb::Say { text, interruptible } => Some(self.say(text, *interruptible)),
+            RawVerb::Ask(ask) => self.ask(ask),
+            RawVerb::Listen { wordings, timeout } => Some(Step::Listen {
+                wordings: wordings.iter().map(|text| self.words(text, Policy::Spoken)).collect(),
+                timeout: self.duration(timeout.as_ref(), LISTEN_TIMEOUT),
+            }),
+            RawVerb::Set(values) => {
+                Some(Step::Set(values.iter().map(|(name, value)| (name.text.clone(), self.assigned(value))).collect()))
+            }
+            RawVerb::Goto(name) => self.state_named(name).map(Step::Goto),
+            RawVerb::Fetch(fetch) => self.fetch(fetch, raw),
+            RawVerb::Transfer(transfer) => Some(self.transfer(transfer)),
+            RawVerb::End => Some(Step::End),
+        };
+        Some(Guarded { when, step: step? })
+    }
+
+    fn say(&mut self, text: &Mooded, interruptible: bool) -> Step {
+        Step::Say {
+            calm: self.words(&text.calm, Policy::Spoken),
+            tense: text.tense.as_ref().map(|text| self.words(text, Policy::Spoken)),
+            angry: text.angry.as_ref().map(|text| self.words(text, Policy::Spoken)),
+            interruptible,
+        }
+    }
+
+    fn ask(&mut self, raw: &RawAsk) -> Option<Step> {
+        let slot = self.slot_named(raw.slot.text.trim(), &raw.slot.at);
+        let defaults = slot.and_then(|slot| self.raw.slots.get(slot));
+        let prompts = match defaults {
+            Some(slot) if raw.prompts.is_empty() => &slot.prompts,
+            _ => &raw.prompts,
+        };
+        if prompts.is_empty() && slot.is_some() {
+            let message = format!("nothing says how to ask for `{}`", short(&raw.slot.text));
+            self.report.error_help(&raw.slot.at, Code::MissingKey, message, "add `prompt:` here or at the slot");
+        }
+        let prompts = prompts.iter().map(|text| self.words(text, Policy::Spoken)).collect();
+        let confirm = match raw.confirm.as_ref().or(defaults.and_then(|slot| slot.confirm.as_ref())) {
+            None | Some(Confirm::Switch(false)) => Confirmation::No,
+            Some(Confirm::Switch(true)) => Confirmation::ReadBack,
+            Some(Confirm::Wording(text)) => Confirmation::Wording(self.words(text, Policy::ReadBack)),
+        };
+        let tries = self.tries(raw.tries.as_ref());
+        let failed = raw.failed.as_ref().and_then(|name| self.state_named(name));
+        let timeout = self.duration(raw.timeout.as_ref(), LISTEN_TIMEOUT);
+        Some(Step::Ask(Box::new(Ask { slot: slot?, prompts, confirm, tries, failed, timeout })))
+    }
+
+    fn tries(&mut self, text: Option<&Scalar>) -> u32 {
+        let Some(text) = text else { return TRIES };
+        match text.text.trim().parse() {
+            Ok(tries) if (1..=MAX_TRIES).contains(&tries) => tries,
+            _ => {
+                let message = format!("`tries` is a number from 1 to {MAX_TRIES}, not `{}`", short(&text.text));
+                self.report.error(&text.at, Code::BadValue, message);
+                TRIES
+            }
+        }
+    }
+
+    fn fetch(&mut self, raw: &RawFetch, step: &RawStep) -> Option<Step> {
+        let mut revealed = BTreeSet::new();
+        for name in &raw.reveal {
+            revealed.extend(self.slot_named(name.text.trim(), &name.at));
+        }
+        let url = self.url(&raw.url, Policy::Sent(&revealed));
+        if raw.failed.is_none() {
+            let message = "this fetch does not say what happens when it fails";
+            let help = "add `failed: {goto: STATE}`; without it the caller is put through to a human, or the call ends";
+            self.report.warning(&step.at, Code::MissingFailed, message, help);
+        }
+        let timeout = self.duration(raw.timeout.as_ref(), FETCH_TIMEOUT);
+        let wait = raw.wait.as_ref().map(|text| self.words(text, Policy::Spoken));
+        let failed = raw.failed.as_ref().and_then(|name| self.state_named(name));
+        let keep = raw.keep.as_ref().map(|name| name.text.clone());
+        let (url, masked) = url?;
+        Some(Step::Fetch(Box::new(Fetching { url, masked, keep, timeout, wait, failed })))
+    }
+
+    fn transfer(&mut self, raw: &RawTransfer) -> Step {
+        Step::Transfer {
+            target: self.target(&raw.target),
+            reason: raw.reason.as_ref().map(|text| self.words(text, Policy::Kept)),
+            failed: raw.failed.as_ref().and_then(|name| self.state_named(name)),
+        }
+    }
+}
+
+/// What is said right before the end is a goodbye, and is never cut off.
+fn farewells(steps: &mut [Guarded]) {
+    let mut farewell = false;
+    for guarded in steps.iter_mut().rev() {
+        match &mut guarded.step {
+            Step::End => farewell = true,
+            Step::Say { interruptible, .. } if farewell => *interruptible = false,
+            _ => farewell = false,
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Texts, conditions and values: what they use, and whether that is declared and may be used there.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::super::diagnostic::{Code, Span, short};
+use super::super::plan::{Assigned, Condition, Words};
+use super::super::script::Target;
+use super::super::template::{self, FUNCTIONS, Kind, MAX_TEXT, Problem, TemplateId, Uses};
+use super::super::yaml::Scalar;
+use super::{CALLER_FIELDS, Compiler, RESERVED, SlotUse};
+
+/// What a text is for decides whether it may hold a masked slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Policy<'p> {
+    /// Said to the caller: allowed, muted in the recording, and worth a warning.
+    Spoken,
+    /// Asked back to the caller: that is what a confirmation is for.
+    ReadBack,
+    /// Kept, logged or shown to somebody: never.
+    Kept,
+    /// Sent to an address: allowed for the slots that `reveal` names.
+    Sent(&'p BTreeSet<usize>),
+    /// Looked at: a condition lets nothing out.
+    Looked,
+}
+
+/// Longest and shortest time that a plan may name.
+const DURATIONS: std::ops::RangeInclusive<f64> = 0.1..=120.0;
+
+impl Compiler<'_, '_> {
+    /// A text, which may be a template.
+    pub(super) fn words(&mut self, text: &Scalar, policy: Policy<'_>) -> Words {
+        if text.text.trim().is_empty() {
+            self.report.error(&text.at, Code::BadValue, "there is no text here");
+        } else if text.text.len() > MAX_TEXT {
+            self.report.error(&text.at, Code::TooBig, format!("a text has {MAX_TEXT} bytes at most"));
+        } else if template::is_template(&text.text) {
+            if let Some((id, masked)) = self.template(text, Kind::Text, policy) {
+                return Words::Template { id, masked };
+            }
+        }
+        Words::Plain(text.text.trim().to_string())
+    }
+
+    /// A template that is compiled whether or not there is something to fill in. Returns it and whether it holds a
+    /// masked slot.
+    pub(super) fn template(&mut self, text: &Scalar, kind: Kind, policy: Policy<'_>) -> Option<(TemplateId, bool)> {
+        match self.templates.add(text.text.trim(), kind) {
+            Ok((id, uses)) => Some((id, self.check_uses(&text.at, &uses, policy))),
+            Err(problem) => {
+                self.problem(&text.at, Code::BadTemplate, problem);
+                None
+            }
+        }
+    }
+
+    pub(super) fn condition(&mut self, text: &Scalar) -> Condition {
+        let source = text.text.trim();
+        // An author who is used to templates may write the braces.
+        let source = braced(source).unwrap_or(source).to_string();
+        let mut heard = Vec::new();
+        match self.templates.expression(&source) {
+            Ok(uses) => {
+                self.check_uses(&text.at, &uses, Policy::Looked);
+                heard = uses.heard.iter().filter_map(|name| self.intents.get(name.as_str()).copied()).collect();
+            }
+            Err(problem) => self.problem(&text.at, Code::BadCondition, problem),
+        }
+        Condition { source, heard }
+    }
+
+    /// The value of a `set`: true, false and numbers without quotes, an expression alone, or a text.
+    pub(super) fn assigned(&mut self, value: &Scalar) -> Assigned {
+        let text = value.text.trim();
+        if value.plain {
+            if let Ok(switch) = text.parse::<bool>() {
+                return Assigned::Literal(switch.into());
+            }
+            if let Ok(number) = text.parse::<i64>() {
+                return Assigned::Literal(number.into());
+            }
+            if let Some(number) = text.parse::<f64>().ok().filter(|number| number.is_finite()) {
+                return Assigned::Literal(number.into());
+            }
+        }
+        let Some(source) = braced(text) else { return Assigned::Text(self.words(value, Policy::Kept)) };
+        match self.templates.expression(source) {
+            Ok(uses) => _ = self.check_uses(&value.at, &uses, Policy::Kept),
+            Err(problem) => self.problem(&value.at, Code::BadTemplate, problem),
+        }
+        Assigned::Expression(source.to_string())
+    }
+
+    fn problem(&mut self, at: &Span, code: Code, problem: Problem) {
+        match problem.word {
+            Some(word) => {
+                let at = self.report.locate(at, &word);
+                self.report.unknown(&at, code, problem.message, &word, problem.known.iter().copied());
+            }
+            None => self.report.error(at, code, problem.message),
+        }
+    }
+
+    /// Reports what is used and should not be. Returns whether a masked slot is used.
+    fn check_uses(&mut self, at: &Span, uses: &Uses, policy: Policy<'_>) -> bool {
+        let mut masked = false;
+        for name in &uses.names {
+            let mut path = name.split('.');
+            match (path.next().unwrap_or(""), path.next()) {
+                ("slots", Some(slot)) => masked |= self.slot_use(at, slot, policy),
+                ("slots", None) => {
+                    let at = self.report.locate(at, "slots");
+                    let help = "write slots.NAME, so that it is known which one leaves";
+                    self.report.error_help(&at, Code::BadTemplate, "the slots are used as a whole", help);
+                }
+                ("caller", field) => self.caller_use(at, field),
+                (root, _) if self.variables.contains(root) => {}
+                ("frustration" | "mood" | "misses" | "last", _) => {}
+                (root, _) => {
+                    let at = self.report.locate(at, root);
+                    let message = format!("nothing declares `{}`", short(root));
+                    let known = RESERVED.iter().take(6).chain(FUNCTIONS).copied().chain(self.variables.iter().copied());
+                    self.report.unknown(&at, Code::UndeclaredVariable, message, root, known);
+                }
+            }
+        }
+        for name in &uses.heard {
+            let at = self.report.locate(at, name);
+            self.intent_named(name, &at);
+        }
+        masked
+    }
+
+    fn slot_use(&mut self, at: &Span, name: &str, policy: Policy<'_>) -> bool {
+        let at = self.report.locate(at, name);
+        let Some(slot) = self.slot_named(name, &at) else { return false };
+        let in_fetch = matches!(policy, Policy::Sent(_));
+        self.slot_uses.push(SlotUse { slot, at: at.clone(), in_fetch });
+        if !self.built_slots.get(slot).is_some_and(|slot| slot.mask) {
+            return false;
+        }
+        match policy {
+            Policy::Looked | Policy::ReadBack => {}
+            Policy::Sent(revealed) if revealed.contains(&slot) => {}
+            Policy::Spoken => {
+                let message = format!("`{name}` is masked, and is said here");
+                let help = "it is kept out of the cache and the recording; say it only where the caller must hear it";
+                self.report.warning(&at, Code::MaskedSpoken, message, help);
+            }
+            Policy::Sent(_) => {
+                let message = format!("`{name}` is masked, and would be sent");
+                self.report.error_help(&at, Code::MaskedLeak, message, format!("name it: `reveal: [{name}]`"));
+            }
+            Policy::Kept => {
+                let message = format!("`{name}` is masked, and would be kept here");
+                let help = "a masked slot leaves memory only by a `fetch` that names it under `reveal`";
+                self.report.error_help(&at, Code::MaskedLeak, message, help);
+            }
+        }
+        true
+    }
+
+    fn caller_use(&mut self, at: &Span, field: Option<&str>) {
+        let Some(field) = field else { return };
+        if CALLER_FIELDS.contains(&field) || self.remembered.contains(field) {
+            return;
+        }
+        let at = self.report.locate(at, field);
+        let message = format!("nothing of the caller is remembered as `{}`", short(field));
+        let known = CALLER_FIELDS.iter().copied().chain(self.remembered.iter().map(String::as_str));
+        self.report.unknown(&at, Code::UndeclaredVariable, message, field, known);
+    }
+
+    /// The address of a `fetch` or a lookup, whose scheme and host the author must have written out: what a caller
+    /// says never chooses whom the server talks to.
+    pub(super) fn url(&mut self, text: &Scalar, policy: Policy<'_>) -> Option<(TemplateId, bool)> {
+        let address = text.text.trim();
+        let host = ["http://", "https://"].iter().find_map(|scheme| address.strip_prefix(scheme));
+        let end = host.and_then(|host| host.find(['/', '?', '{', '#']).map_or(Some(host), |end| host.get(..end)));
+        let open = host.zip(end).is_some_and(|(host, end)| host[end.len()..].starts_with('{'));
+        if end.is_none_or(str::is_empty) || open || address.contains(char::is_control) {
+            let help = "http://HOST/… or https://HOST/…, templates only after the host";
+            self.report.error_help(&text.at, Code::BadUrl, "this is no address with its host written out", help);
+            return None;
+        }
+        self.template(text, Kind::Url, policy)
+    }
+
+    pub(super) fn duration(&mut self, text: Option<&Scalar>, default: Duration) -> Duration {
+        let Some(text) = text else { return default };
+        let written = text.text.trim();
+        let unit = written.find(|c: char| c.is_ascii_alphabetic()).map(|at| written.split_at(at));
+        let seconds = unit.and_then(|(number, unit)| {
+            let number: f64 = number.trim().parse().ok()?;
+            match unit {
+                "ms" => Some(number / 1000.0),
+                "s" => Some(number),
+                "m" => Some(number * 60.0),
+                _ => None,
+            }
+        });
+        match seconds.filter(|seconds| DURATIONS.contains(seconds)) {
+            Some(seconds) => Duration::from_secs_f64(seconds),
+            None => {
+                let message = format!("`{}` is no time", short(written));
+                self.report.error_help(&text.at, Code::BadDuration, message, "like 800ms, 2s or 1m; from 100ms to 2m");
+                default
+            }
+        }
+    }
+
+    /// `queue:NAME` or `sip:…`. A mistaken one is reported and replaced.
+    pub(super) fn target(&mut self, text: &Scalar) -> Target {
+        let written = text.text.trim();
+        if let Some(name) = written.strip_prefix("queue:") {
+            let valid = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+            if valid {
+                return Target::Queue(name.to_string());
+            }
+        }
+        let rest = written.strip_prefix("sip:").or_else(|| written.strip_prefix("sips:"));
+        let graphic = written.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>' | b'"' | b'{'));
+        if graphic && rest.is_some_and(|rest| !rest.is_empty() && !rest.ends_with('@')) {
+            return Target::Sip(written.to_string());
+        }
+        let message = format!("`{}` is nobody to put a caller through to", short(written));
+        self.report.error_help(&text.at, Code::BadTarget, message, "queue:NAME, or sip:USER@HOST");
+        Target::Queue(String::new())
+    }
+}
+
+/// What stands in the braces, if the text is one `{{ … }}` and nothing else.
+fn braced(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix("{{")?.strip_suffix("}}")?;
+    (!inner.contains("{{") && !inner.contains("}}")).then(|| inner.trim())
+}

@@ -1,0 +1,80 @@
+//! What the server says of itself, in English: apologies, offers, read-backs. Every line is whole, so that it can be
+//! rendered beforehand.
+
+use super::script::TransferFailure;
+
+/// The language of these lines.
+pub(super) const LANGUAGE: &str = "en";
+/// Something in the plan failed and there is nobody to put the caller through to.
+pub(super) const SORRY_END: &str = "I am sorry, something went wrong on our side. Please call again later. Goodbye.";
+/// Something in the plan failed; a human is rung.
+pub(super) const SORRY_HUMAN: &str = "I am sorry, something went wrong on our side. Let me get somebody for you.";
+/// One line could not be filled in.
+pub(super) const SORRY_LINE: &str = "I am sorry, I do not have that at hand.";
+/// The caller was not understood for too long; a human is rung.
+pub(super) const LOST_HUMAN: &str = "I am sorry, I cannot follow you. Let me get somebody for you.";
+/// The caller was not understood for too long, and there is nobody.
+pub(super) const LOST_END: &str = "I am sorry that I could not help you. Please call again later. Goodbye.";
+/// The offer of a human.
+pub(super) const OFFER: &str = "Would you like to talk to a person?";
+/// After an offer that was taken up.
+pub(super) const OFFER_TAKEN: &str = "One moment, I am getting somebody for you.";
+/// After a failed transfer, when the script goes on.
+pub(super) const GO_ON: &str = "Let us go on here.";
+/// After a failed transfer, when there is nothing to go on with.
+pub(super) const CALL_LATER: &str = "Please call again later. Goodbye.";
+/// After a "no" to a read-back.
+pub(super) const AGAIN: &str = "Sorry. Let us try again.";
+/// The caller may type.
+pub(super) const TYPE_IT: &str = "You can also type it on your keypad, and end with the hash key.";
+/// How a yes or a no is typed.
+pub(super) const YES_NO_KEYS: &str = "Say yes or no; or press one for yes, two for no.";
+
+/// The outcome of a transfer that nobody took.
+pub(super) fn failure(failure: TransferFailure) -> &'static str {
+    match failure {
+        TransferFailure::Busy => "I am sorry, everybody is busy just now.",
+        TransferFailure::NoAnswer => "I am sorry, nobody is answering just now.",
+        TransferFailure::Declined => "I am sorry, nobody can take your call just now.",
+        TransferFailure::Unreachable => "I am sorry, I cannot reach anybody just now.",
+    }
+}
+
+/// Reads a slot's value back.
+pub(super) fn read_back(value: &str) -> String {
+    format!("I have {value}. Is that right?")
+}
+
+/// Offers keys: `what` in words and its key, in the order of the plan.
+pub(super) fn keys(options: &[(String, char)]) -> String {
+    let list: Vec<String> = options.iter().map(|(what, key)| format!("{} for {what}", key_word(*key))).collect();
+    format!("You can also press {}.", list.join(", "))
+}
+
+fn key_word(key: char) -> String {
+    match key {
+        '#' => "hash".into(),
+        '*' => "star".into(),
+        digit => digit.to_string(),
+    }
+}
+
+/// Lines that are always the same.
+pub(super) const FIXED: &[&str] = &[
+    SORRY_END,
+    SORRY_HUMAN,
+    SORRY_LINE,
+    LOST_HUMAN,
+    LOST_END,
+    OFFER,
+    OFFER_TAKEN,
+    GO_ON,
+    CALL_LATER,
+    AGAIN,
+    TYPE_IT,
+    YES_NO_KEYS,
+];
+
+/// The failures that have a line.
+pub(super) const FAILURES: &[TransferFailure] =
+    &[TransferFailure::Busy, TransferFailure::NoAnswer, TransferFailure::Declined, TransferFailure::Unreachable];

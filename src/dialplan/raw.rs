@@ -1,0 +1,226 @@
+//! The plan as written: its shape, with places. Unknown keys and wrong kinds of value are found here; what names and
+//! templates mean is `compile`'s.
+
+mod fields;
+mod steps;
+
+use super::diagnostic::{Report, Span};
+use super::yaml::{Node, Scalar};
+use fields::Fields;
+pub(super) use steps::{Mooded, RawAsk, RawFetch, RawStep, RawTransfer, RawVerb};
+
+/// A plan as written.
+#[derive(Debug, Default)]
+pub(super) struct Raw {
+    pub(super) at: Span,
+    pub(super) name: Option<Scalar>,
+    pub(super) language: Option<Scalar>,
+    pub(super) voice: Option<Scalar>,
+    pub(super) lookup: Option<RawLookup>,
+    pub(super) consent: Option<Scalar>,
+    pub(super) intents: Vec<(Scalar, Vec<Scalar>)>,
+    pub(super) slots: Vec<RawSlot>,
+    pub(super) start: Option<Scalar>,
+    pub(super) shared: RawShared,
+    pub(super) states: Vec<RawState>,
+}
+
+/// What may stand in the plan or in a state.
+#[derive(Debug, Default)]
+pub(super) struct RawShared {
+    pub(super) on: Vec<RawRoute>,
+    pub(super) handover: Vec<RawRule>,
+    pub(super) knowledge: Vec<RawKnowledge>,
+}
+
+/// `caller:`.
+#[derive(Debug)]
+pub(super) struct RawLookup {
+    pub(super) url: Scalar,
+    pub(super) remember: Vec<Scalar>,
+    pub(super) timeout: Option<Scalar>,
+}
+
+/// One of `slots:`.
+#[derive(Debug)]
+pub(super) struct RawSlot {
+    pub(super) name: Scalar,
+    pub(super) kind: Option<Scalar>,
+    pub(super) length: Option<Scalar>,
+    pub(super) choices: Vec<(Scalar, Vec<Scalar>)>,
+    pub(super) mask: bool,
+    pub(super) keypad: Option<bool>,
+    pub(super) prompts: Vec<Scalar>,
+    pub(super) confirm: Option<Confirm>,
+}
+
+/// `confirm:` is a switch or a wording.
+#[derive(Debug, Clone)]
+pub(super) enum Confirm {
+    Switch(bool),
+    Wording(Scalar),
+}
+
+/// One of `handover:`.
+#[derive(Debug)]
+pub(super) struct RawRule {
+    pub(super) when: Scalar,
+    pub(super) say: Option<Scalar>,
+    pub(super) to: Scalar,
+    pub(super) reason: Option<Scalar>,
+}
+
+/// One of `on:`.
+#[derive(Debug)]
+pub(super) struct RawRoute {
+    pub(super) trigger: Scalar,
+    pub(super) to: Scalar,
+    pub(super) key: Option<Scalar>,
+}
+
+/// One of `knowledge:`.
+#[derive(Debug)]
+pub(super) struct RawKnowledge {
+    pub(super) at: Span,
+    pub(super) questions: Vec<Scalar>,
+    pub(super) answers: Vec<Scalar>,
+}
+
+/// One of `states:`.
+#[derive(Debug)]
+pub(super) struct RawState {
+    pub(super) name: Scalar,
+    pub(super) steps: Vec<RawStep>,
+    /// Whether every step could be read.
+    pub(super) whole: bool,
+    pub(super) otherwise: Option<Scalar>,
+    pub(super) shared: RawShared,
+}
+
+/// Reads the shape. Mistakes go to the report; what is not mistaken is kept, so that later stages find theirs too.
+pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Raw> {
+    const KEYS: &[&str] = &[
+        "dialplan",
+        "language",
+        "voice",
+        "caller",
+        "consent",
+        "intents",
+        "slots",
+        "handover",
+        "on",
+        "start",
+        "states",
+        "knowledge",
+    ];
+    let mut f = Fields::new(node, "a plan", KEYS, report)?;
+    let mut raw = Raw {
+        at: node.at().clone(),
+        name: f.required_text("dialplan"),
+        language: f.text("language"),
+        voice: f.text("voice"),
+        consent: f.text("consent"),
+        start: f.required_text("start"),
+        ..Raw::default()
+    };
+    raw.shared = shared(&mut f);
+    raw.lookup = f.get("caller").and_then(|node| lookup(node, f.report));
+    for (name, node) in f.entries("intents") {
+        // An empty list is a mistake of meaning, and `compile` says so.
+        let examples = if node.is_null() { Vec::new() } else { fields::texts(node, f.report) };
+        raw.intents.push((name.clone(), examples));
+    }
+    for (name, node) in f.entries("slots") {
+        raw.slots.extend(slot(name, node, f.report));
+    }
+    if f.get("states").is_none() {
+        f.missing("states");
+    }
+    for (name, node) in f.entries("states") {
+        raw.states.extend(state(name, node, f.report));
+    }
+    Some(raw)
+}
+
+fn lookup(node: &Node, report: &mut Report<'_>) -> Option<RawLookup> {
+    let mut f = Fields::new(node, "`caller`", &["lookup", "remember", "timeout"], report)?;
+    let (url, remember, timeout) = (f.required_text("lookup"), f.texts("remember"), f.text("timeout"));
+    Some(RawLookup { url: url?, remember, timeout })
+}
+
+fn slot(name: &Scalar, node: &Node, report: &mut Report<'_>) -> Option<RawSlot> {
+    const KEYS: &[&str] = &["type", "length", "choices", "mask", "keypad", "prompt", "confirm"];
+    let mut f = Fields::new(node, "a slot", KEYS, report)?;
+    Some(RawSlot {
+        name: name.clone(),
+        kind: f.required_text("type"),
+        length: f.text("length"),
+        choices: f.get("choices").map(|node| choices(node, f.report)).unwrap_or_default(),
+        mask: f.switch("mask").unwrap_or(false),
+        keypad: f.switch("keypad"),
+        prompts: f.texts("prompt"),
+        confirm: f.confirm(),
+    })
+}
+
+/// `[small, large]`, or `{small: [tiny, short], large: big}` where a choice has other words.
+fn choices(node: &Node, report: &mut Report<'_>) -> Vec<(Scalar, Vec<Scalar>)> {
+    match node {
+        Node::Map(entries, _) => {
+            fields::distinct(entries, report);
+            entries.iter().map(|(name, words)| (name.clone(), fields::texts(words, report))).collect()
+        }
+        other => fields::texts(other, report).into_iter().map(|name| (name, Vec::new())).collect(),
+    }
+}
+
+fn state(name: &Scalar, node: &Node, report: &mut Report<'_>) -> Option<RawState> {
+    let mut f = Fields::new(node, "a state", &["steps", "on", "otherwise", "handover", "knowledge"], report)?;
+    let nodes = f.list("steps");
+    if f.get("steps").is_none() {
+        f.missing("steps");
+    }
+    let steps: Vec<_> = nodes.iter().filter_map(|node| steps::step(node, f.report)).collect();
+    let whole = steps.len() == nodes.len();
+    Some(RawState { name: name.clone(), steps, whole, otherwise: f.text("otherwise"), shared: shared(&mut f) })
+}
+
+fn shared(f: &mut Fields<'_, '_, '_>) -> RawShared {
+    let mut shared = RawShared::default();
+    for (trigger, node) in f.entries("on") {
+        shared.on.extend(route(trigger, node, f.report));
+    }
+    for node in f.list("handover") {
+        shared.handover.extend(rule(node, f.report));
+    }
+    for node in f.list("knowledge") {
+        shared.knowledge.extend(knowledge(node, f.report));
+    }
+    shared
+}
+
+fn route(trigger: &Scalar, node: &Node, report: &mut Report<'_>) -> Option<RawRoute> {
+    if let Node::Scalar(to) = node {
+        return Some(RawRoute { trigger: trigger.clone(), to: to.clone(), key: None });
+    }
+    let mut f = Fields::new(node, "a way on (`STATE`, or `{to: STATE, key: 1}`)", &["to", "key"], report)?;
+    let (to, key) = (f.required_text("to"), f.text("key"));
+    Some(RawRoute { trigger: trigger.clone(), to: to?, key })
+}
+
+fn rule(node: &Node, report: &mut Report<'_>) -> Option<RawRule> {
+    let mut f = Fields::new(node, "a handover rule", &["when", "say", "to", "reason"], report)?;
+    let (when, to) = (f.required_text("when"), f.required_text("to"));
+    let (say, reason) = (f.text("say"), f.text("reason"));
+    Some(RawRule { when: when?, say, to: to?, reason })
+}
+
+fn knowledge(node: &Node, report: &mut Report<'_>) -> Option<RawKnowledge> {
+    let mut f = Fields::new(node, "a knowledge entry", &["questions", "answers"], report)?;
+    for key in ["questions", "answers"] {
+        if f.get(key).is_none() {
+            f.missing(key);
+        }
+    }
+    Some(RawKnowledge { at: node.at().clone(), questions: f.texts("questions"), answers: f.texts("answers") })
+}

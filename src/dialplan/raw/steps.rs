@@ -1,0 +1,200 @@
+//! Steps as written: exactly one verb each, and the keys that go with it.
+
+use super::super::diagnostic::{Code, Report, Span, short};
+use super::super::yaml::{Node, Scalar};
+use super::Confirm;
+use super::fields::{Fields, texts};
+
+/// The verbs, and the keys that may stand beside each (besides `when`).
+const VERBS: &[(&str, &[&str])] = &[
+    ("say", &["interruptible"]),
+    ("ask", &["prompt", "confirm", "tries", "failed", "timeout"]),
+    ("listen", &["timeout"]),
+    ("set", &[]),
+    ("goto", &[]),
+    ("fetch", &["reveal", "as", "timeout", "wait", "failed"]),
+    ("transfer", &["reason", "failed"]),
+    ("end", &[]),
+];
+
+/// One step.
+#[derive(Debug)]
+pub(in super::super) struct RawStep {
+    pub(in super::super) at: Span,
+    pub(in super::super) when: Option<Scalar>,
+    pub(in super::super) verb: RawVerb,
+}
+
+/// What it does.
+#[derive(Debug)]
+pub(in super::super) enum RawVerb {
+    Say { text: Mooded, interruptible: bool },
+    Ask(Box<RawAsk>),
+    Listen { wordings: Vec<Scalar>, timeout: Option<Scalar> },
+    Set(Vec<(Scalar, Scalar)>),
+    Goto(Scalar),
+    Fetch(Box<RawFetch>),
+    Transfer(Box<RawTransfer>),
+    End,
+}
+
+/// A text, by mood.
+#[derive(Debug)]
+pub(in super::super) struct Mooded {
+    pub(in super::super) calm: Scalar,
+    pub(in super::super) tense: Option<Scalar>,
+    pub(in super::super) angry: Option<Scalar>,
+}
+
+/// `ask:`.
+#[derive(Debug)]
+pub(in super::super) struct RawAsk {
+    pub(in super::super) slot: Scalar,
+    pub(in super::super) prompts: Vec<Scalar>,
+    pub(in super::super) confirm: Option<Confirm>,
+    pub(in super::super) tries: Option<Scalar>,
+    pub(in super::super) failed: Option<Scalar>,
+    pub(in super::super) timeout: Option<Scalar>,
+}
+
+/// `fetch:`.
+#[derive(Debug)]
+pub(in super::super) struct RawFetch {
+    pub(in super::super) url: Scalar,
+    pub(in super::super) reveal: Vec<Scalar>,
+    pub(in super::super) keep: Option<Scalar>,
+    pub(in super::super) timeout: Option<Scalar>,
+    pub(in super::super) wait: Option<Scalar>,
+    pub(in super::super) failed: Option<Scalar>,
+}
+
+/// `transfer:`.
+#[derive(Debug)]
+pub(in super::super) struct RawTransfer {
+    pub(in super::super) target: Scalar,
+    pub(in super::super) reason: Option<Scalar>,
+    pub(in super::super) failed: Option<Scalar>,
+}
+
+pub(super) fn step(node: &Node, report: &mut Report<'_>) -> Option<RawStep> {
+    let verb = verb(node, report)?;
+    let (name, beside) = VERBS[verb];
+    let known: Vec<&str> = [name, "when"].into_iter().chain(beside.iter().copied()).collect();
+    let mut f = Fields::new(node, "this step", &known, report)?;
+    let when = f.text("when");
+    if f.has("when") && when.is_none() {
+        f.missing("when");
+    }
+    let verb = match name {
+        "say" => {
+            let text = say(&mut f);
+            let interruptible = f.switch("interruptible").unwrap_or(true);
+            RawVerb::Say { text: text?, interruptible }
+        }
+        "ask" => ask(&mut f)?,
+        "listen" => listen(&mut f)?,
+        "set" => RawVerb::Set(set(&mut f)),
+        "goto" => RawVerb::Goto(f.required_text("goto")?),
+        "fetch" => fetch(&mut f)?,
+        "transfer" => {
+            let (target, reason, failed) = (f.required_text("transfer"), f.text("reason"), way_out(&mut f));
+            RawVerb::Transfer(Box::new(RawTransfer { target: target?, reason, failed }))
+        }
+        _ => {
+            if let Some(node) = f.get("end") {
+                f.report.error(node.at(), Code::WrongType, "`end:` stands alone; a farewell is a `say` before it");
+            }
+            RawVerb::End
+        }
+    };
+    Some(RawStep { at: node.at().clone(), when, verb })
+}
+
+/// Which of [`VERBS`] the step has. Reported: none, or more than one.
+fn verb(node: &Node, report: &mut Report<'_>) -> Option<usize> {
+    let Node::Map(entries, at) = node else {
+        let help = "for example `- say: Hello.`; `- end:` needs its colon";
+        report.error_help(node.at(), Code::WrongType, format!("a step is `verb: …`, not {}", node.what()), help);
+        return None;
+    };
+    let number = |key: &Scalar| VERBS.iter().position(|(verb, _)| *verb == key.text);
+    let mut found = entries.iter().filter_map(|(key, _)| Some((number(key)?, key)));
+    let Some((first, _)) = found.next() else {
+        // The likeliest culprit is the first key that is not a companion of some verb.
+        let companion = |key: &str| key == "when" || VERBS.iter().any(|(_, beside)| beside.contains(&key));
+        match entries.iter().find(|(key, _)| !companion(&key.text)) {
+            Some((key, _)) => {
+                let message = format!("there is no verb `{}`", short(&key.text));
+                report.unknown(&key.at, Code::UnknownKey, message, &key.text, VERBS.iter().map(|(verb, _)| *verb));
+            }
+            None => report.error(at, Code::MissingKey, "this step has no verb (say, ask, listen, …)"),
+        }
+        return None;
+    };
+    if let Some((_, second)) = found.find(|(verb, _)| *verb != first) {
+        let message = format!("a step has one verb; `{}` begins another", second.text);
+        report.error_help(&second.at, Code::UnknownKey, message, "write it as a step of its own, with `- ` before it");
+        return None;
+    }
+    Some(first)
+}
+
+fn say(f: &mut Fields<'_, '_, '_>) -> Option<Mooded> {
+    if let Some(node @ Node::Map(..)) = f.get("say") {
+        const WHAT: &str = "`say` (a text, or a text each for `calm`, `tense` and `angry`)";
+        let mut moods = Fields::new(node, WHAT, &["calm", "tense", "angry"], f.report)?;
+        let (calm, tense, angry) = (moods.required_text("calm"), moods.text("tense"), moods.text("angry"));
+        return Some(Mooded { calm: calm?, tense, angry });
+    }
+    Some(Mooded { calm: f.required_text("say")?, tense: None, angry: None })
+}
+
+fn ask(f: &mut Fields<'_, '_, '_>) -> Option<RawVerb> {
+    let slot = f.required_text("ask");
+    let (prompts, confirm, tries) = (f.texts("prompt"), f.confirm(), f.text("tries"));
+    let (failed, timeout) = (way_out(f), f.text("timeout"));
+    Some(RawVerb::Ask(Box::new(RawAsk { slot: slot?, prompts, confirm, tries, failed, timeout })))
+}
+
+fn listen(f: &mut Fields<'_, '_, '_>) -> Option<RawVerb> {
+    let wordings = match f.get("listen") {
+        Some(node) => texts(node, f.report),
+        // Silent: the state listens at once.
+        None => Vec::new(),
+    };
+    Some(RawVerb::Listen { wordings, timeout: f.text("timeout") })
+}
+
+fn set(f: &mut Fields<'_, '_, '_>) -> Vec<(Scalar, Scalar)> {
+    let mut found = Vec::new();
+    if f.get("set").is_none() {
+        f.missing("set");
+    }
+    for (name, node) in f.entries("set") {
+        match node {
+            Node::Scalar(value) => found.push((name.clone(), value.clone())),
+            other => {
+                let message = format!("a variable is set to a text or a number, not {}", other.what());
+                f.report.error(other.at(), Code::WrongType, message);
+            }
+        }
+    }
+    found
+}
+
+fn fetch(f: &mut Fields<'_, '_, '_>) -> Option<RawVerb> {
+    let url = f.required_text("fetch");
+    let (reveal, keep, timeout) = (f.texts("reveal"), f.text("as"), f.text("timeout"));
+    let (wait, failed) = (f.text("wait"), way_out(f));
+    Some(RawVerb::Fetch(Box::new(RawFetch { url: url?, reveal, keep, timeout, wait, failed })))
+}
+
+/// `failed: STATE`, or `failed: {goto: STATE}`.
+fn way_out(f: &mut Fields<'_, '_, '_>) -> Option<Scalar> {
+    match f.get("failed") {
+        Some(node @ Node::Map(..)) => {
+            Fields::new(node, "`failed` (`failed: {goto: STATE}`)", &["goto"], f.report)?.required_text("goto")
+        }
+        _ => f.text("failed"),
+    }
+}

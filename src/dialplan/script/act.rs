@@ -1,0 +1,206 @@
+//! Doing what a step says, and what a turn meant.
+
+use std::sync::Arc;
+
+use super::super::lines;
+use super::super::plan::{Ask, Assigned, Confirmation, Slot, SlotKind, Step, Words};
+use super::super::speak;
+use super::understand::Meaning;
+use super::walk::{Back, FETCH_COST, Pause, Script, Wait};
+use super::{Action, Fetch, Mood};
+
+impl Script {
+    /// Takes one step; true when the script now waits, has ended, or runs elsewhere by itself.
+    pub(super) fn take(&mut self, step: &Step) -> bool {
+        match step {
+            Step::Say { calm, tense, angry, interruptible } => {
+                let words = match self.variables.mood {
+                    Mood::Calm => calm,
+                    Mood::Tense => tense.as_ref().unwrap_or(calm),
+                    Mood::Angry => angry.as_ref().unwrap_or(calm),
+                };
+                self.say(words, *interruptible);
+                false
+            }
+            Step::Ask(ask) => {
+                self.variables.slots[ask.slot] = None;
+                self.prompt(ask, 0);
+                true
+            }
+            Step::Listen { wordings, .. } => {
+                if let Some(first) = wordings.first() {
+                    self.say(first, true);
+                }
+                self.wait_for(Wait::Pause(Pause::Listening { said: 0, offered: false }));
+                true
+            }
+            Step::Set(values) => {
+                values.iter().for_each(|(name, value)| self.assign(name, value));
+                false
+            }
+            Step::Goto(state) => {
+                // Without recursion: a plan may go a long way, and the loop in `run` counts it.
+                self.state = *state;
+                self.step = 0;
+                self.out.push_back(Action::Entered { state: self.state().to_string() });
+                false
+            }
+            Step::Fetch(_) => self.fetch(step),
+            Step::Transfer { target, reason, .. } => {
+                let reason = reason.as_ref().and_then(|words| self.filled(words)).map(|(text, _)| text);
+                let reason = reason.unwrap_or_else(|| self.own_reason());
+                self.put_through(target.clone(), reason, Back::Step);
+                true
+            }
+            Step::End => {
+                self.end();
+                true
+            }
+        }
+    }
+
+    fn assign(&mut self, name: &str, value: &Assigned) {
+        let value = match value {
+            Assigned::Literal(value) => Some(value.clone()),
+            Assigned::Expression(source) => match self.plan.templates.eval(source, self.scope()) {
+                Ok(value) => Some(value),
+                Err(why) => {
+                    self.trouble(format!("state {}: `{name}` cannot be set: {why}", self.state()));
+                    None
+                }
+            },
+            Assigned::Text(words) => self.filled(words).map(|(text, _)| text.into()),
+        };
+        if let Some(value) = value {
+            self.variables.values.insert(name.to_string(), value);
+        }
+    }
+
+    fn fetch(&mut self, step: &Step) -> bool {
+        let Step::Fetch(fetch) = step else { return false };
+        self.spend(FETCH_COST);
+        match self.plan.templates.render(&fetch.url, self.scope()) {
+            Ok(url) => {
+                if let Some(wait) = &fetch.wait {
+                    self.say(wait, true);
+                }
+                self.wait = Wait::Fetching;
+                let (timeout, masked) = (fetch.timeout, fetch.masked);
+                self.out.push_back(Action::Fetch(Fetch { url, timeout, masked }));
+            }
+            Err(why) => {
+                self.trouble(format!("state {}: the address cannot be filled in: {why}", self.state()));
+                self.fetch_failed(fetch.failed);
+            }
+        }
+        true
+    }
+
+    pub(super) fn fetched(&mut self, result: Result<serde_json::Value, String>) {
+        let plan = Arc::clone(&self.plan);
+        let Some(Step::Fetch(fetch)) = plan.states[self.state].steps.get(self.step).map(|guarded| &guarded.step) else {
+            return;
+        };
+        match result {
+            Ok(found) => {
+                if let Some(name) = &fetch.keep {
+                    self.variables.values.insert(name.clone(), minijinja::value::Serde(found).into());
+                }
+                self.step += 1;
+                self.run();
+            }
+            Err(why) => {
+                self.trouble(format!("state {}: the fetch failed: {why}", self.state()));
+                self.fetch_failed(fetch.failed);
+            }
+        }
+    }
+
+    fn fetch_failed(&mut self, failed: Option<usize>) {
+        match failed {
+            Some(state) => self.enter(state),
+            None => self.broken(),
+        }
+    }
+
+    /// Does what the turn meant, at the wait that it was heard in.
+    pub(super) fn act(&mut self, pause: Pause, meaning: Meaning) {
+        match (meaning, pause) {
+            (Meaning::Route(state), _) => self.enter(state),
+            (Meaning::Knowledge(entry), _) => self.answer(pause, entry),
+            (Meaning::Value(value), Pause::Asking { tries, .. }) => self.value(value, tries),
+            (Meaning::Yes, Pause::Asking { .. }) => {
+                self.step += 1;
+                self.run();
+            }
+            (Meaning::No, Pause::Asking { tries, .. }) => self.refused(tries),
+            (Meaning::Nothing, Pause::Listening { said, offered }) => self.missed(said, offered),
+            (Meaning::Nothing, Pause::Asking { tries, confirming }) => self.missed_asking(tries, confirming),
+            // Values, yes and no are only understood at an `ask`.
+            (_, Pause::Listening { .. }) => self.again(pause),
+        }
+    }
+
+    /// The slot's value: kept, and read back where it is to be confirmed.
+    fn value(&mut self, value: String, tries: u32) {
+        let plan = Arc::clone(&self.plan);
+        let Some(Step::Ask(ask)) = plan.states[self.state].steps.get(self.step).map(|guarded| &guarded.step) else {
+            return;
+        };
+        self.variables.slots[ask.slot] = Some(value);
+        if matches!(ask.confirm, Confirmation::No) {
+            self.step += 1;
+            self.run();
+        } else {
+            self.read_back(ask);
+            self.wait_for(Wait::Pause(Pause::Asking { tries, confirming: true }));
+        }
+    }
+
+    pub(super) fn read_back(&mut self, ask: &Ask) {
+        let slot = &self.plan.slots[ask.slot];
+        let mask = slot.mask;
+        let text = match (&ask.confirm, &self.variables.slots[ask.slot]) {
+            (Confirmation::Wording(words), _) => {
+                let words: &Words = words;
+                match self.filled(words) {
+                    Some((text, _)) => text,
+                    None => lines::SORRY_LINE.to_string(),
+                }
+            }
+            (_, Some(value)) => lines::read_back(&aloud(slot, value)),
+            (_, None) => String::new(),
+        };
+        self.say_text(text, true, mask);
+    }
+
+    /// A "no" to the read-back: the question again, as another try.
+    fn refused(&mut self, tries: u32) {
+        let plan = Arc::clone(&self.plan);
+        let Some(Step::Ask(ask)) = plan.states[self.state].steps.get(self.step).map(|guarded| &guarded.step) else {
+            return;
+        };
+        self.variables.slots[ask.slot] = None;
+        if tries + 1 >= ask.tries {
+            return self.given_up(ask);
+        }
+        self.say_line(lines::AGAIN);
+        self.prompt(ask, tries + 1);
+    }
+
+    /// Says the question's wording for this try, and waits.
+    pub(super) fn prompt(&mut self, ask: &Ask, tries: u32) {
+        if let Some(prompt) = ask.prompts.get(tries as usize).or(ask.prompts.last()) {
+            self.say(prompt, true);
+        }
+        self.wait_for(Wait::Pause(Pause::Asking { tries, confirming: false }));
+    }
+}
+
+/// A value as it is read back: digits one by one.
+fn aloud(slot: &Slot, value: &str) -> String {
+    match slot.kind {
+        SlotKind::Digits { .. } => speak::digits(value),
+        _ => value.to_string(),
+    }
+}

@@ -1,0 +1,143 @@
+//! What conditions and templates see.
+
+use std::collections::BTreeMap;
+
+use minijinja::value::{Serde, Value};
+
+use super::super::plan::{Plan, Words};
+use super::super::template::{HOUR, INTENT};
+use super::walk::Script;
+use super::{MASKED, Mood, Say};
+
+/// Fields of the caller that are there without a lookup.
+const GIVEN: &[&str] = &["number", "name"];
+
+/// The variables of a call. No `Debug`: it holds what the caller said.
+pub(super) struct Variables {
+    hour: u8,
+    caller: BTreeMap<String, Value>,
+    /// By the slot's index; one that is being confirmed is there already.
+    pub(super) slots: Vec<Option<String>>,
+    slot_names: Vec<String>,
+    pub(super) values: BTreeMap<String, Value>,
+    pub(super) frustration: f32,
+    pub(super) mood: Mood,
+    pub(super) misses: u32,
+    pub(super) last: String,
+}
+
+impl Variables {
+    pub(super) fn new(plan: &Plan, hour: u8) -> Self {
+        Self {
+            hour,
+            caller: BTreeMap::new(),
+            slots: vec![None; plan.slots.len()],
+            slot_names: plan.slots.iter().map(|slot| slot.name.clone()).collect(),
+            values: BTreeMap::new(),
+            frustration: 0.0,
+            mood: Mood::Calm,
+            misses: 0,
+            last: String::new(),
+        }
+    }
+
+    /// What is known of the caller when the call is answered.
+    pub(super) fn caller(&mut self, caller: serde_json::Value) {
+        if let serde_json::Value::Object(fields) = caller {
+            self.caller = fields.into_iter().map(|(name, value)| (name, Serde(value).into())).collect();
+        }
+    }
+
+    /// Of a lookup's answer, the fields that the plan names, and nothing else.
+    pub(super) fn remember(&mut self, found: &serde_json::Value, fields: &[String]) {
+        for field in fields {
+            if let Some(value) = found.get(field) {
+                self.caller.insert(field.clone(), Serde(value).into());
+            }
+        }
+    }
+
+    /// The caller's name, or else number.
+    pub(super) fn who(&self) -> Option<String> {
+        let text = |field: &&str| self.caller.get(*field)?.as_str().map(str::to_string);
+        GIVEN.iter().rev().find_map(text)
+    }
+}
+
+impl Script {
+    pub(super) fn scope(&self) -> Value {
+        let v = &self.variables;
+        let slots = v.slot_names.iter().zip(&v.slots);
+        let slots = slots.filter_map(|(name, value)| Some((name.as_str(), Value::from(value.as_deref()?))));
+        let mood = match v.mood {
+            Mood::Calm => "calm",
+            Mood::Tense => "tense",
+            Mood::Angry => "angry",
+        };
+        let meant = self.meant.map_or("", |intent| self.plan.intents[intent].name.as_str());
+        let own = [
+            ("caller", Value::from_pairs(v.caller.iter().map(|(name, value)| (name.as_str(), value.clone())))),
+            ("slots", Value::from_pairs(slots)),
+            // As written: 0.7 is 0.7, and not the nearest f32.
+            ("frustration", Value::from((f64::from(v.frustration) * 1e4).round() / 1e4)),
+            ("mood", Value::from(mood)),
+            ("misses", Value::from(v.misses)),
+            ("last", Value::from(v.last.as_str())),
+            (HOUR, Value::from(v.hour)),
+            (INTENT, Value::from(meant)),
+        ];
+        Value::from_pairs(v.values.iter().map(|(name, value)| (name.as_str(), value.clone())).chain(own))
+    }
+
+    /// The words, filled in; `None`, and trouble reported, when that fails.
+    pub(super) fn filled(&mut self, words: &Words) -> Option<(String, bool)> {
+        match words {
+            Words::Plain(text) => Some((text.clone(), false)),
+            Words::Template { id, masked } => match self.plan.templates.render(id, self.scope()) {
+                Ok(text) => Some((text.trim().to_string(), *masked)),
+                Err(why) => {
+                    let what =
+                        format!("state {}, step {}: a text cannot be filled in: {why}", self.state(), self.step + 1);
+                    self.trouble(what);
+                    None
+                }
+            },
+        }
+    }
+
+    pub(super) fn say(&mut self, words: &Words, interruptible: bool) {
+        match self.filled(words) {
+            Some((text, masked)) => self.say_text(text, interruptible, masked),
+            None => self.say_text(super::super::lines::SORRY_LINE.to_string(), interruptible, false),
+        }
+    }
+
+    pub(super) fn say_text(&mut self, text: String, interruptible: bool, masked: bool) {
+        if !text.is_empty() {
+            self.out.push_back(super::Action::Say(Say { text, interruptible, masked }));
+        }
+    }
+
+    pub(super) fn say_line(&mut self, line: &str) {
+        self.say_text(line.to_string(), true, false);
+    }
+
+    /// Whether a condition holds; one that cannot be evaluated does not.
+    pub(super) fn holds(&mut self, when: &super::super::plan::Condition) -> bool {
+        match self.plan.templates.eval(&when.source, self.scope()) {
+            Ok(value) => value.is_true(),
+            Err(why) => {
+                let what =
+                    format!("state {}: the condition `{}` cannot be evaluated: {why}", self.state(), when.source);
+                self.trouble(what);
+                false
+            }
+        }
+    }
+
+    /// What was said last, as `last` and the briefing may have it.
+    pub(super) fn remember_words(&mut self, words: &str) {
+        let words = if self.hears_masked() { MASKED } else { words };
+        self.variables.last = words.chars().take(500).collect();
+    }
+}

@@ -1,0 +1,278 @@
+//! The script of one call: where it stands, and what it does with each input.
+//!
+//! ```text
+//! New ─Start─▶ Lookup ─▶ steps ─▶ Listening │ Asking │ Offering ─Heard/Keys/NoInput─▶ understand ─▶ rules ─▶ act ─▶ steps
+//!                          ├────▶ Fetching ─Fetched─▶ steps
+//!                          └────▶ Transferring ─TransferFailed─▶ steps, or the wait that a rule broke off
+//! ```
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use super::super::plan::{Plan, State, Step};
+use super::understand::Meaning;
+use super::variables::Variables;
+use super::{Action, Expect, Fetch, Input, Mood, Target};
+
+/// Steps that may be taken between two turns of the caller's: a plan that goes round without listening stops here.
+const MAX_STEPS: u32 = 200;
+/// A fetch and a transfer count for more, so that a loop of them stops after a few.
+pub(super) const FETCH_COST: u32 = 20;
+pub(super) const TRANSFER_COST: u32 = 50;
+/// Intents that the briefing recalls.
+const MAX_ASKED: usize = 5;
+
+/// What the script waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    New,
+    Lookup,
+    Pause(Pause),
+    /// A human has been offered; yes or no. Otherwise the wait that it stands in goes on.
+    Offering(Pause),
+    Fetching,
+    Transferring(Back),
+    Ended,
+}
+
+/// A wait for the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pause {
+    /// At a `listen`, which has said so many wordings since the state was entered, less one.
+    Listening { said: usize, offered: bool },
+    /// At an `ask`: tries so far, and whether the value has been read back.
+    Asking { tries: u32, confirming: bool },
+}
+
+/// Where a failed transfer goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Back {
+    /// Behind the `transfer` step.
+    Step,
+    /// To the wait that a rule, or an offer that was taken up, broke off.
+    Wait(Pause, Option<usize>),
+    /// Nowhere: the script had nothing else to do.
+    Nowhere,
+}
+
+/// One call's walk through a plan.
+pub struct Script {
+    pub(super) plan: Arc<Plan>,
+    pub(super) variables: Variables,
+    pub(super) wait: Wait,
+    pub(super) state: usize,
+    /// The step that is waited at, or taken next.
+    pub(super) step: usize,
+    /// The intent that the last turn meant.
+    pub(super) meant: Option<usize>,
+    /// The last intents, oldest first.
+    pub(super) asked: VecDeque<usize>,
+    /// How often each knowledge entry was answered.
+    pub(super) answered: Vec<usize>,
+    /// Rules whose handover failed and whose condition has not been false since.
+    pub(super) spent: Vec<bool>,
+    pub(super) budget: u32,
+    pub(super) expect: Option<Expect>,
+    pub(super) reason: String,
+    pub(super) out: VecDeque<Action>,
+}
+
+impl fmt::Debug for Script {
+    /// Where it stands, and no values.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = f.debug_struct("Script");
+        f.field("plan", &self.plan.name).field("state", &self.state()).field("step", &self.step);
+        f.field("wait", &self.wait).field("misses", &self.variables.misses).finish_non_exhaustive()
+    }
+}
+
+impl Script {
+    /// A script that waits for [`Input::Start`]. `hour` (0..=23) is the caller's hour of the day, for `greeting()`.
+    pub fn new(plan: Arc<Plan>, hour: u8) -> Self {
+        Self {
+            variables: Variables::new(&plan, hour),
+            wait: Wait::New,
+            state: plan.start,
+            step: 0,
+            meant: None,
+            asked: VecDeque::new(),
+            answered: vec![0; plan.knowledge.len()],
+            spent: vec![false; plan.rules.len()],
+            budget: MAX_STEPS,
+            expect: None,
+            reason: String::new(),
+            out: VecDeque::new(),
+            plan,
+        }
+    }
+
+    /// How the caller feels: frustration in 0..1, and the mood. Set before each turn is handed in, so that the rules
+    /// and the answer see it.
+    pub fn signals(&mut self, frustration: f32, mood: Mood) {
+        self.variables.frustration = if frustration.is_finite() { frustration.clamp(0.0, 1.0) } else { 0.0 };
+        self.variables.mood = mood;
+    }
+
+    /// Takes an input. One that nothing waits for is ignored.
+    pub fn handle(&mut self, input: Input) {
+        match (self.wait, input) {
+            (Wait::New, Input::Start { caller }) => self.start(caller),
+            (Wait::Lookup, Input::Fetched(result)) => {
+                let remember = self.plan.lookup.as_ref().map(|lookup| lookup.remember.as_slice());
+                match result {
+                    Ok(found) => self.variables.remember(&found, remember.unwrap_or_default()),
+                    Err(why) => self.trouble(format!("the caller's lookup failed: {why}")),
+                }
+                self.open();
+            }
+            (Wait::Fetching, Input::Fetched(result)) => self.fetched(result),
+            (Wait::Transferring(back), Input::TransferFailed(failure)) => self.transfer_failed(back, failure),
+            (Wait::Pause(pause), input @ (Input::Heard(_) | Input::Keys(_) | Input::NoInput)) => {
+                let meaning = self.understand(pause, input);
+                self.turn(pause, meaning);
+            }
+            (Wait::Offering(pause), input @ (Input::Heard(_) | Input::Keys(_) | Input::NoInput)) => {
+                let meaning = self.understand_offer(pause, input);
+                self.offered(pause, meaning);
+            }
+            _ => {}
+        }
+    }
+
+    /// The next thing to do, until `None`: then an input is awaited.
+    pub fn poll(&mut self) -> Option<Action> {
+        self.out.pop_front()
+    }
+
+    /// The name of the state that the call is in.
+    pub fn state(&self) -> &str {
+        &self.current().name
+    }
+
+    /// What is expected of the caller, while the script waits for them.
+    pub fn expects(&self) -> Option<&Expect> {
+        self.expect.as_ref()
+    }
+
+    /// Whether what the caller says or types now is (part of) a masked slot's value.
+    pub fn hears_masked(&self) -> bool {
+        match self.wait {
+            Wait::Pause(Pause::Asking { .. }) => self.asking().is_some_and(|ask| self.plan.slots[ask.slot].mask),
+            _ => false,
+        }
+    }
+
+    /// Consecutive turns in which nothing was heard or understood.
+    pub fn misses(&self) -> u32 {
+        self.variables.misses
+    }
+
+    /// Whether [`Action::End`] has been given.
+    pub fn is_over(&self) -> bool {
+        self.wait == Wait::Ended
+    }
+
+    pub(super) fn current(&self) -> &State {
+        &self.plan.states[self.state]
+    }
+
+    fn start(&mut self, caller: serde_json::Value) {
+        self.variables.caller(caller);
+        let plan = Arc::clone(&self.plan);
+        if let Some(lookup) = &plan.lookup {
+            match plan.templates.render(&lookup.url, self.scope()) {
+                Ok(url) => {
+                    self.wait = Wait::Lookup;
+                    self.out.push_back(Action::Fetch(Fetch { url, timeout: lookup.timeout, masked: false }));
+                    return;
+                }
+                Err(why) => self.trouble(format!("the caller's lookup has no address: {why}")),
+            }
+        }
+        self.open();
+    }
+
+    /// The first words.
+    fn open(&mut self) {
+        let plan = Arc::clone(&self.plan);
+        if let Some(consent) = &plan.consent {
+            self.say(consent, false);
+        }
+        self.enter(plan.start);
+    }
+
+    /// Counters, then the handover rules, then what was meant.
+    pub(super) fn turn(&mut self, pause: Pause, meaning: Meaning) {
+        self.budget = MAX_STEPS;
+        self.expect = None;
+        match meaning {
+            Meaning::Nothing => self.variables.misses += 1,
+            _ => self.variables.misses = 0,
+        }
+        if let Some(intent) = self.meant {
+            if self.asked.back() != Some(&intent) {
+                self.asked.push_back(intent);
+            }
+            if self.asked.len() > MAX_ASKED {
+                self.asked.pop_front();
+            }
+        }
+        if !self.hand_over(pause) {
+            self.act(pause, meaning);
+        }
+    }
+
+    pub(super) fn enter(&mut self, state: usize) {
+        self.state = state;
+        self.step = 0;
+        self.out.push_back(Action::Entered { state: self.state().to_string() });
+        self.run();
+    }
+
+    /// Takes steps until one waits.
+    pub(super) fn run(&mut self) {
+        let plan = Arc::clone(&self.plan);
+        loop {
+            if self.budget == 0 {
+                self.trouble(format!("state {}: {MAX_STEPS} steps without waiting for the caller", self.state()));
+                return self.broken();
+            }
+            self.budget -= 1;
+            let Some(guarded) = plan.states[self.state].steps.get(self.step) else {
+                // `check` lets no state run off its end but behind a transfer that failed, which ends by itself.
+                self.trouble(format!("state {} ran off its end", self.state()));
+                return self.broken();
+            };
+            let taken = guarded.when.as_ref().is_none_or(|when| self.holds(when));
+            if taken && self.take(&guarded.step) {
+                return;
+            }
+            if !taken || !matches!(guarded.step, Step::Goto(_)) {
+                self.step += 1;
+            }
+        }
+    }
+
+    pub(super) fn spend(&mut self, cost: u32) {
+        self.budget = self.budget.saturating_sub(cost);
+    }
+
+    pub(super) fn trouble(&mut self, what: String) {
+        self.out.push_back(Action::Trouble { what });
+    }
+
+    pub(super) fn end(&mut self) {
+        self.wait = Wait::Ended;
+        self.expect = None;
+        self.out.push_back(Action::End);
+    }
+
+    pub(super) fn put_through(&mut self, target: Target, reason: String, back: Back) {
+        self.wait = Wait::Transferring(back);
+        self.expect = None;
+        self.spend(TRANSFER_COST);
+        self.reason.clone_from(&reason);
+        self.out.push_back(Action::Transfer(super::Transfer { target, reason }));
+    }
+}

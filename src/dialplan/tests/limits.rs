@@ -1,0 +1,136 @@
+//! Hostile plans: bounded in time and memory, with one clear line.
+
+use std::fmt::Write;
+
+use super::super::{Code, load};
+use super::{Call, found, plan};
+
+#[test]
+fn what_is_no_plan_is_refused_with_one_line() {
+    let ten_megabytes = "a".repeat(10 << 20);
+    let table: &[(&[u8], Code)] = &[
+        (ten_megabytes.as_bytes(), Code::TooBig),
+        (b"dialplan: \xc3\x28", Code::NotUtf8),
+        (b"", Code::Syntax),
+        (b"dialplan: [", Code::Syntax),
+        (b"dialplan: a\n---\ndialplan: b\n", Code::Syntax),
+    ];
+    for (source, code) in table {
+        let checked = load(source, "x.yaml");
+        assert!(checked.plan.is_none());
+        assert_eq!(checked.diagnostics.iter().map(|d| d.code).collect::<Vec<_>>(), [*code]);
+    }
+}
+
+#[test]
+fn a_bomb_of_aliases_is_refused() {
+    let mut source = String::from("dialplan: bomb\nintents:\n  i0: &i0 [lol, lol, lol, lol, lol, lol, lol, lol]\n");
+    for level in 1..20 {
+        let list = vec![format!("*i{}", level - 1); 9].join(", ");
+        writeln!(source, "  i{level}: &i{level} [{list}]").unwrap();
+    }
+    assert_eq!(found(&source).iter().map(|d| d.code).collect::<Vec<_>>(), [Code::TooBig]);
+}
+
+#[test]
+fn aliases_within_reason_are_followed() {
+    let source = "\
+dialplan: t
+intents: {a: &more [one, two], b: *more}
+start: s
+states:
+  s: {steps: [{listen: x}], on: {a: s, b: s}}
+";
+    assert_eq!(plan(source).intents()[1].examples, ["one", "two"]);
+}
+
+#[test]
+fn a_loop_that_only_a_guard_could_end_is_stopped() {
+    let source = "\
+dialplan: t
+start: a
+states:
+  a: {steps: [{when: misses > 5, end: }, {set: {n: 1}}, {goto: b}]}
+  b: {steps: [{goto: a}]}
+";
+    let mut call = Call::new(source);
+    let done = call.start();
+    assert!(done.iter().any(|line| line.starts_with("trouble") && line.contains("without waiting")));
+    let sorry = "say! I am sorry, something went wrong on our side. Please call again later. Goodbye.";
+    assert_eq!(done[done.len() - 2..], [sorry, "end"]);
+    assert!(done.len() < 250);
+}
+
+#[test]
+fn a_loop_of_fetches_is_stopped() {
+    let source = "\
+dialplan: t
+start: a
+states:
+  a: {steps: [{when: misses > 5, end: }, {fetch: 'http://h/', failed: a}, {goto: a}]}
+";
+    let mut call = Call::new(source);
+    call.start();
+    let mut rounds = 0;
+    while !call.script.is_over() {
+        call.fetched(serde_json::json!(null));
+        rounds += 1;
+        assert!(rounds < 20);
+    }
+    assert!(rounds > 3);
+}
+
+#[test]
+fn a_template_that_would_loop_for_ever_costs_one_sorry() {
+    let source = "\
+dialplan: t
+start: a
+states:
+  a:
+    steps:
+      - fetch: http://h/
+        as: list
+        failed: a
+      - say: '{% for a in list %}{% for b in list %}{% for c in list %}x{% endfor %}{% endfor %}{% endfor %}'
+      - when: list | length > 3 and list | join | length > 1
+        say: Still here.
+      - end:
+";
+    let mut call = Call::new(source);
+    call.start();
+    let list: Vec<u32> = (0..500).collect();
+    let done = call.fetched(serde_json::json!(list));
+    assert!(done[0].starts_with("trouble"), "{done:?}");
+    assert_eq!(done[1..], ["say! I am sorry, I do not have that at hand.", "say! Still here.", "end"]);
+}
+
+#[test]
+fn a_variable_that_doubles_itself_stays_small() {
+    let source = "\
+dialplan: t
+start: a
+states:
+  a: {steps: [{set: {x: 'abcdefgh'}}, {goto: b}]}
+  b: {steps: [{set: {x: '{{ x }}{{ x }}'}}, {when: misses > 100, end: }, {goto: b}]}
+";
+    let mut call = Call::new(source);
+    let done = call.start();
+    assert!(done.iter().any(|line| line.contains("a text cannot be filled in")));
+    assert!(call.script.is_over());
+}
+
+#[test]
+fn five_hundred_states_are_checked_in_linear_time() {
+    let build = |states: usize| {
+        let mut source = String::from("dialplan: big\nintents: {go: [go on]}\nstart: s0\nstates:\n");
+        for at in 0..states {
+            let next = (at + 1) % states;
+            writeln!(source, "  s{at}:\n    steps:\n      - say: State {at}, {{{{ greeting() }}}}.").unwrap();
+            writeln!(source, "      - listen: [What now?, Again please.]\n    on: {{go: s{next}, 1: s{next}}}")
+                .unwrap();
+        }
+        source
+    };
+    assert!(found(&build(500)).is_empty());
+    assert_eq!(plan(&build(5000)).states().len(), 5000);
+}

@@ -1,0 +1,115 @@
+//! Walks through plans at the level of text: what was heard or typed goes in, what is said and done comes out.
+
+mod calls;
+mod check;
+mod examples;
+mod limits;
+
+use std::sync::Arc;
+
+use super::script::{Action, Heard, Input, Mood, Script, TransferFailure};
+use super::{Diagnostic, Plan, Severity, load};
+
+/// The plan, which must have no errors.
+fn plan(source: &str) -> Plan {
+    let checked = load(source.as_bytes(), "dialplan.yaml");
+    let errors: Vec<_> = checked.diagnostics.iter().filter(|d| d.severity == Severity::Error).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    checked.plan.expect("a plan without errors")
+}
+
+fn found(source: &str) -> Vec<Diagnostic> {
+    load(source.as_bytes(), "dialplan.yaml").diagnostics
+}
+
+/// A call in progress; each input returns what the script did with it, one line an action.
+struct Call {
+    script: Script,
+    plan: Arc<Plan>,
+}
+
+impl Call {
+    fn new(source: &str) -> Self {
+        let plan = Arc::new(plan(source));
+        Self { script: Script::new(Arc::clone(&plan), 9), plan }
+    }
+
+    fn start(&mut self) -> Vec<String> {
+        self.input(Input::Start { caller: serde_json::json!({"number": "+15550100"}) })
+    }
+
+    fn input(&mut self, input: Input) -> Vec<String> {
+        self.script.handle(input);
+        std::iter::from_fn(|| self.script.poll()).map(written).collect()
+    }
+
+    /// The caller means this intent.
+    fn means(&mut self, intent: &str) -> Vec<String> {
+        let at = self.plan.intents().iter().position(|i| i.name == intent).expect("an intent of the plan");
+        let text = format!("a sentence of the caller's that means {intent}");
+        self.input(Input::Heard(Heard { text, intent: Some((at, 0.9)), ..Heard::default() }))
+    }
+
+    fn asks(&mut self, entry: usize) -> Vec<String> {
+        let text = "a question that is answered".to_string();
+        self.input(Input::Heard(Heard { text, knowledge: Some((entry, 0.9)), ..Heard::default() }))
+    }
+
+    fn gives(&mut self, value: &str) -> Vec<String> {
+        self.input(Input::Heard(Heard { text: value.into(), slot: Some(value.into()), ..Heard::default() }))
+    }
+
+    fn answers(&mut self, yes: bool) -> Vec<String> {
+        let text = if yes { "yes" } else { "no" };
+        self.input(Input::Heard(Heard { text: text.into(), yes_no: Some(yes), ..Heard::default() }))
+    }
+
+    fn mumbles(&mut self) -> Vec<String> {
+        self.input(Input::Heard(Heard { text: "mumble".into(), ..Heard::default() }))
+    }
+
+    fn types(&mut self, keys: &str) -> Vec<String> {
+        self.input(Input::Keys(keys.into()))
+    }
+
+    fn silent(&mut self) -> Vec<String> {
+        self.input(Input::NoInput)
+    }
+
+    fn fetched(&mut self, body: serde_json::Value) -> Vec<String> {
+        self.input(Input::Fetched(Ok(body)))
+    }
+
+    fn failed(&mut self, failure: TransferFailure) -> Vec<String> {
+        self.input(Input::TransferFailed(failure))
+    }
+
+    fn feels(&mut self, frustration: f32, mood: Mood) -> &mut Self {
+        self.script.signals(frustration, mood);
+        self
+    }
+}
+
+/// `say` is followed by `!` when it may not be interrupted, and by `*` when it holds a masked slot.
+fn written(action: Action) -> String {
+    match action {
+        Action::Entered { state } => format!("in {state}"),
+        Action::Say(say) => {
+            let mark = format!("{}{}", if say.interruptible { "" } else { "!" }, if say.masked { "*" } else { "" });
+            format!("say{mark} {}", say.text)
+        }
+        Action::Listen(listen) => {
+            use super::script::Expect;
+            match listen.expect {
+                Expect::Intents { keys, .. } if keys.is_empty() => "listen".into(),
+                Expect::Intents { keys, .. } => format!("listen {}", keys.into_iter().collect::<String>()),
+                Expect::YesNo => "listen yes_no".into(),
+                Expect::Slot { slot } => format!("listen slot {slot}"),
+            }
+        }
+        Action::Fetch(fetch) => format!("fetch{} {}", if fetch.masked { "*" } else { "" }, fetch.url),
+        Action::Transfer(transfer) => format!("transfer {} ({})", transfer.target, transfer.reason),
+        Action::End => "end".into(),
+        Action::Trouble { what } => format!("trouble {what}"),
+    }
+}
