@@ -27,7 +27,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::sip::{ANONYMOUS_TAG, Raw, Refusal, Verdict, screen};
+use crate::sip::{ANONYMOUS_TAG, Raw, RawError, Refusal, Verdict, screen};
 
 use super::dispatch::Dialogs;
 use super::{Limits, SipError, SipOptions, Transport, spawn};
@@ -376,9 +376,12 @@ impl Wires {
         connection: &SipConnection,
         transport: Transport,
     ) -> Option<Vec<u8>> {
-        let Ok(raw) = Raw::parse(bytes) else {
-            count("unreadable");
-            return None;
+        let raw = match Raw::parse(bytes) {
+            Ok(raw) => raw,
+            Err(error) => {
+                count("unreadable");
+                return unfinished(bytes, error, source);
+            }
         };
         let refuse = |refusal: Refusal| {
             count("refused");
@@ -440,6 +443,16 @@ impl Wires {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, Stream>> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A request without the empty line at its end can still be told so.
+fn unfinished(bytes: &[u8], error: RawError, source: SocketAddr) -> Option<Vec<u8>> {
+    if error != RawError::Unfinished {
+        return None;
+    }
+    let ended = [bytes, b"\r\n\r\n"].concat();
+    let raw = Raw::parse(&ended).ok().filter(|raw| raw.start.ends_with(" SIP/2.0"))?;
+    Refusal::Malformed("No Empty Line").respond(&raw, source)
 }
 
 /// The address from which the system would send to `peer`; nothing is sent.
