@@ -1,3 +1,63 @@
 //! Worker threads with models: recognition, synthesis, VAD, embeddings; the models themselves.
+//!
+//! Owns the threads, their queues and everything that runs on them. Never knows what a call is: a job comes in with a
+//! deadline and a [`Reply`](crate::call::ports::Reply), and its result goes out by that reply, exactly once.
+//!
+//! ```text
+//! recognize ─▶ queue (finals first, by deadline) ─▶ n workers, one Whisper state each ──▶ Reply
+//! synthesize ─▶ prompts cache? ─▶ queue ─▶ m workers, one Piper voice each ─▶ cache ────▶ Reply
+//! embed ─────▶ queue ─▶ one worker ────────────────────────────────────────────────────▶ Reply
+//! push(frame) ─▶ bounded channel ─▶ one thread, Silero over every leg's windows ───────▶ sink
+//! ```
 
+mod config;
+mod error;
+mod lane;
+#[cfg(feature = "onnx")]
+pub mod minilm;
 pub mod models;
+#[cfg(feature = "onnx")]
+pub mod onnx;
+#[cfg(feature = "piper")]
+mod phonemes;
+#[cfg(feature = "piper")]
+pub mod piper;
+pub mod pool;
+#[cfg(test)]
+mod pool_tests;
+pub mod prompts;
+mod queue;
+#[cfg(all(feature = "whisper", feature = "piper"))]
+mod real;
+#[cfg(all(test, feature = "whisper", feature = "piper"))]
+mod real_tests;
+pub mod scripted;
+#[cfg(feature = "onnx")]
+pub mod silero;
+mod tidy;
+pub mod voice;
+#[cfg(feature = "whisper")]
+pub mod whisper;
+
+pub use config::EngineConfig;
+pub use error::EngineError;
+pub use pool::{EngineOptions, Engines};
+pub use voice::VoiceStream;
+
+use std::time::Instant;
+
+/// The clock of the worker threads: deadlines and durations of jobs are measured where they run.
+fn now() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "a driver: its threads live in real time")]
+    Instant::now()
+}
+
+#[cfg(not(all(feature = "whisper", feature = "piper")))]
+impl Engines {
+    /// This build has scripted engines only.
+    pub fn real(_: &models::Registry, _: &EngineConfig) -> Result<Self, EngineError> {
+        Err(EngineError::Registry(
+            "this build has no real engines: it was made without `whisper` or `piper`".to_string(),
+        ))
+    }
+}

@@ -1,0 +1,88 @@
+//! What the models cost, each on one thread: Whisper and Piper per second of speech, a VAD window, an embedding.
+//!
+//! `cargo bench --bench engines`. Needs the fetched models; without them it says so and measures nothing.
+
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use sidetone::audio::{Rate, resample};
+use sidetone::call::ports::{
+    AbortFlag, Embedder as _, Hint, Recognizer as _, Role, Synthesizer as _, VoiceDetector as _,
+};
+use sidetone::engine::minilm::MiniLm;
+use sidetone::engine::models::Registry;
+use sidetone::engine::onnx;
+use sidetone::engine::piper::{Manner, Piper};
+use sidetone::engine::silero::Silero;
+use sidetone::engine::whisper::WhisperModel;
+
+const LINES: [&str; 3] = [
+    "Block my card.",
+    "Somebody stole my wallet and I need to block my card.",
+    "This is the third time that I am calling about my order, it was promised for last Monday, and nobody can tell me where it is.",
+];
+
+/// Runs `work` and divides its time by the seconds of speech that it says it went through.
+fn per_second(rounds: u64, mut work: impl FnMut() -> f64) -> Duration {
+    #[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
+    let started = Instant::now();
+    let seconds: f64 = (0..rounds).map(|_| work()).sum();
+    started.elapsed().div_f64(seconds / rounds as f64)
+}
+
+fn engines(c: &mut Criterion) {
+    let registry = Registry::builtin();
+    let file = |model: &str, name: &str| -> PathBuf {
+        registry.path(model, name).unwrap_or_else(|error| {
+            println!("nothing is measured: {error}");
+            std::process::exit(0)
+        })
+    };
+    onnx::load(&file("onnxruntime", "libonnxruntime.so")).expect("ONNX Runtime loads");
+    let (voice, description) = (file("en_US-joe-medium", "model.onnx"), file("en_US-joe-medium", "model.onnx.json"));
+    let mut piper = Piper::load(&voice, &description, Manner { length: 1.0, noise: 0.667 }).expect("the voice loads");
+    let whisper = WhisperModel::load(&file("whisper-tiny.en", "model.bin")).expect("Whisper loads");
+    let mut ear = whisper.recognizer().expect("a state");
+    let mut silero = Silero::load(&file("silero-vad", "model.onnx")).expect("Silero loads");
+    let mut minilm =
+        MiniLm::load(&file("minilm-l6", "model.onnx"), &file("minilm-l6", "tokenizer.json")).expect("MiniLM loads");
+
+    let hz = piper.sample_rate();
+    let mut group = c.benchmark_group("per second of speech");
+    group.sample_size(10);
+    for line in LINES {
+        let name = format!("{} letters", line.len());
+        group.bench_function(format!("piper, {name}"), |b| {
+            b.iter_custom(|n| {
+                per_second(n, || piper.synthesize(line).expect("a sentence").len() as f64 / f64::from(hz))
+            });
+        });
+        let pcm = resample(&piper.synthesize(line).expect("a sentence"), hz, 16_000).expect("known rates");
+        let pcm: Vec<f32> = pcm.iter().map(|&s| f32::from(s) / 32768.0).collect();
+        let seconds = pcm.len() as f64 / 16_000.0;
+        group.bench_function(format!("whisper, {seconds:.1} s"), |b| {
+            b.iter_custom(|n| {
+                per_second(n, || {
+                    let heard = ear.recognize(&pcm, Hint::Open, Role::Final, &AbortFlag::default());
+                    black_box(heard).expect("words");
+                    seconds
+                })
+            });
+        });
+    }
+    group.finish();
+
+    for rate in [Rate::Narrow, Rate::Wide] {
+        let mut state = silero.start(rate);
+        let window: Vec<i16> = (0..silero.window(rate)).map(|i| (i as i16 % 97) * 50).collect();
+        c.bench_function(&format!("voice detection, 32 ms at {} Hz", rate.hz()), |b| {
+            b.iter(|| silero.probability(&mut state, rate, &window).expect("a probability"));
+        });
+    }
+    c.bench_function("embedding of a sentence", |b| b.iter(|| minilm.embed(LINES[1]).expect("a vector")));
+}
+
+criterion_group!(benches, engines);
+criterion_main!(benches);

@@ -1,0 +1,157 @@
+//! Cuts a line into pieces that are spoken one after the other, so that the first plays while the next is rendered.
+//!
+//! Owns what counts as the end of a sentence or clause in written English. Never changes a word: the pieces joined by
+//! spaces are the line, its white space made single.
+
+/// A sentence longer than this is cut at its clauses (about 7 s of speech).
+const LONG: usize = 110;
+/// A piece shorter than this is not cut off: it would be spoken too hastily to be worth the pause.
+const SHORT: usize = 24;
+
+/// Words whose full stop ends no sentence.
+const TITLES: &[&str] =
+    &["mr", "mrs", "ms", "dr", "prof", "st", "vs", "approx", "no", "nos", "fig", "dept", "ext", "tel"];
+/// Words whose full stop ends a sentence only if a capital follows.
+const ABBREVIATIONS: &[&str] =
+    &["a.m", "p.m", "e.g", "i.e", "etc", "inc", "ltd", "co", "corp", "jr", "sr", "ave", "blvd", "rd", "min", "max"];
+
+/// What a caller hears between two marks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clause<'a> {
+    /// The words, without the mark; never empty.
+    pub words: &'a str,
+    /// One of `, . ? ! ; :`, or nothing at a line's unmarked end.
+    pub mark: Option<char>,
+}
+
+/// The sentences of a line, each with its mark; long ones in clauses.
+pub fn sentences(text: &str) -> Vec<String> {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    for (at, mark) in marks(&text) {
+        let end = end_of_mark(&text, at);
+        if matches!(mark, '.' | '?' | '!') && end > start {
+            cut_long(text[start..end].trim(), &mut pieces);
+            start = end;
+        }
+    }
+    cut_long(text[start..].trim(), &mut pieces);
+    pieces
+}
+
+/// The clauses of a sentence, for a synthesiser that must be told of each pause.
+pub fn clauses(text: &str) -> Vec<Clause<'_>> {
+    let mut start = 0;
+    let ends = marks(text).map(|(at, mark)| (at, Some(mark))).chain([(text.len(), None)]);
+    ends.filter_map(|(end, mark)| {
+        let words = text[start..end].trim().trim_end_matches(['.', '?', '!']);
+        start = end + mark.map_or(0, char::len_utf8);
+        words.chars().any(char::is_alphanumeric).then_some(Clause { words, mark })
+    })
+    .collect()
+}
+
+/// Byte offsets of the marks that end a clause or a sentence: not the point of "3.50", "Mr." or "p.m. today".
+fn marks(text: &str) -> impl Iterator<Item = (usize, char)> + '_ {
+    text.char_indices().filter(|&(at, c)| matches!(c, ',' | '.' | '?' | '!' | ';' | ':') && ends_something(text, at, c))
+}
+
+fn ends_something(text: &str, at: usize, mark: char) -> bool {
+    let after = &text[at + mark.len_utf8()..];
+    let rest = after.trim_start_matches(['"', '\'', ')', '”', '’', ']']);
+    if !(rest.is_empty() || rest.starts_with(char::is_whitespace)) {
+        return false;
+    }
+    if mark != '.' {
+        return true;
+    }
+    let word = text[..at]
+        .rsplit(|c: char| c.is_whitespace() || matches!(c, '(' | '"' | '“'))
+        .next()
+        .unwrap_or("")
+        .to_lowercase();
+    let next = rest.trim_start().chars().next();
+    let capital_follows = next.is_none_or(|c| !c.is_lowercase() && !c.is_ascii_digit());
+    let initial = word.chars().count() == 1 && word.chars().all(char::is_alphabetic) && word != "i";
+    if TITLES.contains(&word.as_str()) || (initial && next.is_some()) {
+        return next.is_none();
+    }
+    !ABBREVIATIONS.contains(&word.as_str()) || capital_follows
+}
+
+/// Past the mark at `at`, and past what closes the sentence with it: `?!`, `...`, `."`.
+fn end_of_mark(text: &str, at: usize) -> usize {
+    let rest = &text[at..];
+    at + rest.find(|c: char| c.is_whitespace()).unwrap_or(rest.len())
+}
+
+fn cut_long(sentence: &str, pieces: &mut Vec<String>) {
+    if sentence.is_empty() {
+        return;
+    }
+    let mut rest = sentence;
+    while rest.len() > LONG {
+        let fits = |&(at, _): &(usize, char)| at >= SHORT && rest.len() - at > SHORT;
+        // The last clause mark before the limit, or the first after it: as few pieces as the limit allows.
+        let cut = marks(rest).filter(fits).take_while(|&(at, _)| at <= LONG).last().or_else(|| marks(rest).find(fits));
+        let Some((at, _)) = cut else { break };
+        let end = end_of_mark(rest, at);
+        pieces.push(rest[..end].trim().to_string());
+        rest = rest[end..].trim();
+    }
+    pieces.push(rest.to_string());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_keep_their_marks() {
+        assert_eq!(
+            sentences("Hello, Ann.  What can I do for you?\nSay balance!"),
+            ["Hello, Ann.", "What can I do for you?", "Say balance!"]
+        );
+        assert_eq!(sentences("no mark"), ["no mark"]);
+        assert_eq!(sentences("Really?! Yes... \"Quite.\" Good."), ["Really?!", "Yes...", "\"Quite.\"", "Good."]);
+        assert!(sentences("  \n ").is_empty());
+    }
+
+    #[test]
+    fn points_inside_numbers_and_abbreviations_end_nothing() {
+        for one in [
+            "You have $3,400.50 left.",
+            "Dr. Smith sees you at 10:30 a.m. on Monday.",
+            "Ask for J. Doe.",
+            "Call ext. 25 for approx. 5 minutes.",
+            "We mail example.com today.",
+        ] {
+            assert_eq!(sentences(one), [one]);
+        }
+        assert_eq!(sentences("We close at 8 p.m. Goodbye."), ["We close at 8 p.m.", "Goodbye."]);
+        assert_eq!(sentences("It was I. You knew."), ["It was I.", "You knew."]);
+    }
+
+    #[test]
+    fn a_long_sentence_is_cut_at_clauses_and_loses_no_word() {
+        let long = "Your order, which you placed on Monday, has left our warehouse in Leeds; it should be with you by Friday, \
+                    between nine and twelve, unless the weather is against us, in which case we will send you a message.";
+        let pieces = sentences(long);
+        assert!(pieces.len() > 1 && pieces.iter().all(|p| p.len() <= LONG + 40), "{pieces:?}");
+        assert_eq!(pieces.join(" "), long);
+        let unmarked = "word ".repeat(60).trim().to_string();
+        assert_eq!(sentences(&unmarked), [unmarked]);
+    }
+
+    #[test]
+    fn clauses_carry_the_mark_that_ends_them() {
+        let found = clauses("Well, Mr. Jones: is 3.50 enough? Yes");
+        let shown: Vec<_> = found.iter().map(|c| (c.words, c.mark)).collect();
+        assert_eq!(
+            shown,
+            [("Well", Some(',')), ("Mr. Jones", Some(':')), ("is 3.50 enough", Some('?')), ("Yes", None)]
+        );
+        assert!(clauses("...").is_empty());
+    }
+}

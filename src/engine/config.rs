@@ -1,0 +1,45 @@
+//! What the engines may be told.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Threads, voice and cache of the engines. The defaults are measured on two cores (see `benches/engines.rs`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineConfig {
+    /// Recognitions that run at the same time, one thread each. At most the number of cores.
+    pub recognition_threads: usize,
+    /// Sentences that are rendered at the same time, one thread and one copy of the voice (100 MB) each.
+    pub synthesis_threads: usize,
+    /// The recogniser's model, by its name in `voices/models.toml`.
+    pub recognizer: String,
+    /// Voice of lines whose plan names none.
+    pub voice: String,
+    /// Length of the voice's sounds against the model's own: 1.0 as trained, more is slower.
+    pub voice_length: f32,
+    /// How much the voice varies from one rendering to the next: 0.667 as trained, 0 is always alike.
+    pub voice_noise: f32,
+    /// Rendered prompts kept in memory, bytes (16 kB a second of speech at 8 kHz).
+    pub prompts_memory_bytes: u64,
+    /// Where rendered prompts are kept over a restart; nowhere if absent.
+    pub prompts_dir: Option<PathBuf>,
+    /// Bound of that folder, bytes.
+    pub prompts_dir_bytes: u64,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            recognition_threads: 1,
+            synthesis_threads: 1,
+            recognizer: "whisper-tiny.en".to_string(),
+            voice: "en_US-joe-medium".to_string(),
+            voice_length: 1.0,
+            voice_noise: 0.667,
+            prompts_memory_bytes: 64 << 20,
+            prompts_dir: None,
+            prompts_dir_bytes: 256 << 20,
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! The engines as a call sees them: jobs in, replies out, never waiting.
+//!
+//! Owns the lanes (one a kind of job), the voice thread and the prompts cache. Clones share them; when the last is
+//! dropped the threads end by themselves.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use super::lane::{Build, Job, Lane, LaneOptions};
+use super::prompts::{PromptKey, PromptLimits, Prompts};
+use super::queue::{Class, Entry};
+use super::scripted::{ScriptedEmbedder, ScriptedRecognizer, ScriptedVoice, ScriptedVoiceDetector};
+use super::voice::{VoiceEngine, VoiceSink, VoiceStream};
+use super::{EngineError, now};
+use crate::audio::{Rate, resample};
+use crate::call::ports::{
+    Done, EmbedJob, Embedder, JobError, RecognizeJob, Recognizer, Reply, Role, SynthesizeJob, Synthesizer, Transcript,
+    VoiceDetector,
+};
+
+/// Jobs that may wait, a kind. At 100 ms a job a full queue is seconds late already: refusing is kinder.
+const WAITING_RECOGNITIONS: usize = 64;
+const WAITING_SENTENCES: usize = 64;
+const WAITING_EMBEDDINGS: usize = 256;
+/// Added to the worker threads' nice value: media and signalling go first.
+const NICE: i32 = 10;
+/// Voices that one worker keeps loaded (100 MB each); the least recently used goes.
+const VOICES_LOADED: usize = 2;
+/// Whisper's rate, Hz.
+const RECOGNIZER_HZ: u32 = 16_000;
+
+/// Makes a model for a worker: once at its start, and again after a panic.
+pub type Factory<T> = Arc<dyn Fn() -> Result<Box<T>, EngineError> + Send + Sync>;
+/// Makes a voice by its name.
+pub type VoiceFactory = Arc<dyn Fn(&str) -> Result<Box<dyn Synthesizer>, EngineError> + Send + Sync>;
+
+/// What the engines are made of.
+pub struct EngineOptions {
+    /// Makes recognisers.
+    pub recognizer: Factory<dyn Recognizer>,
+    /// How many run at the same time.
+    pub recognition_threads: usize,
+    /// Makes voices.
+    pub voice: VoiceFactory,
+    /// Loaded at the start by every synthesis worker; others when first asked for.
+    pub default_voice: String,
+    /// What else shapes the sound of every voice: part of the prompts' keys.
+    pub manner: String,
+    /// How many sentences are rendered at the same time.
+    pub synthesis_threads: usize,
+    /// Makes the embedder.
+    pub embedder: Factory<dyn Embedder>,
+    /// Makes the voice detector.
+    pub detector: Factory<dyn VoiceDetector>,
+    /// Bounds of the prompts cache.
+    pub prompts: PromptLimits,
+}
+
+/// The engines. Cheap to clone.
+#[derive(Clone)]
+pub struct Engines {
+    shared: Arc<Shared>,
+    /// The call whose handle this is, if it is one call's: see [`Engines::for_call`].
+    call: Option<u64>,
+}
+
+struct Shared {
+    recognition: Lane<RecognizeTask>,
+    synthesis: Lane<SynthesizeTask>,
+    embedding: Lane<EmbedTask>,
+    voice: VoiceEngine,
+    prompts: Arc<Prompts>,
+    manner: String,
+    calls: AtomicU64,
+}
+
+impl Engines {
+    /// Starts all threads, and returns when every model is loaded.
+    ///
+    /// Metrics are registered here: a recorder that is installed later sees none of them.
+    pub fn start(options: EngineOptions) -> Result<Self, EngineError> {
+        let prompts = Arc::new(Prompts::open(&options.prompts));
+        let lane = |name, threads, capacity| LaneOptions { name, threads, capacity, nice: NICE };
+        let recognition = Lane::start(
+            &lane("recognition", options.recognition_threads.max(1), WAITING_RECOGNITIONS),
+            &options.recognizer,
+        )?;
+        let (voice, default_voice, kept) = (options.voice, options.default_voice, prompts.clone());
+        let voices: Build<Voices> = Arc::new(move || Voices::start(&voice, &default_voice, &kept));
+        let synthesis = Lane::start(&lane("synthesis", options.synthesis_threads.max(1), WAITING_SENTENCES), &voices)?;
+        let embedding = Lane::start(&lane("embedding", 1, WAITING_EMBEDDINGS), &options.embedder)?;
+        let shared = Shared {
+            voice: VoiceEngine::start(options.detector)?,
+            recognition: recognition.wait()?,
+            synthesis: synthesis.wait()?,
+            embedding: embedding.wait()?,
+            prompts,
+            manner: options.manner,
+            calls: AtomicU64::new(0),
+        };
+        Ok(Self { shared: Arc::new(shared), call: None })
+    }
+
+    /// Engines without models: see [`scripted`](super::scripted).
+    pub fn scripted() -> Result<Self, EngineError> {
+        Self::start(EngineOptions {
+            recognizer: Arc::new(|| Ok(Box::new(ScriptedRecognizer))),
+            recognition_threads: 1,
+            voice: Arc::new(|_| Ok(Box::new(ScriptedVoice))),
+            default_voice: "scripted".to_string(),
+            manner: "scripted".to_string(),
+            synthesis_threads: 1,
+            embedder: Arc::new(|| Ok(Box::new(ScriptedEmbedder))),
+            detector: Arc::new(|| Ok(Box::new(ScriptedVoiceDetector))),
+            prompts: PromptLimits { memory_bytes: 16 << 20, disk: None },
+        })
+    }
+
+    /// The same engines for one call: a newer partial (or the final) of a turn then takes the place of an older
+    /// partial that still waits. Turns are numbered within a call, so a handle that is shared replaces nothing.
+    #[must_use]
+    pub fn for_call(&self) -> Self {
+        let call = self.shared.calls.fetch_add(1, Ordering::Relaxed);
+        Self { shared: self.shared.clone(), call: Some(call) }
+    }
+
+    /// Words of a sound; answered by [`Done::Heard`].
+    pub fn recognize(&self, job: RecognizeJob, reply: Reply) {
+        let class = match job.role {
+            Role::Partial => Class::Partial,
+            Role::Final => Class::Live,
+        };
+        let key = self.call.map(|call| (call, job.turn.0));
+        let (deadline, job) = (job.deadline, RecognizeTask { job, reply, submitted: now() });
+        self.shared.recognition.submit(Entry { class, deadline, key, job });
+    }
+
+    /// Sound of a sentence; answered by [`Done::Spoken`], at once if it was rendered before.
+    pub fn synthesize(&self, job: SynthesizeJob, reply: Reply) {
+        let submitted = now();
+        let key = job
+            .cacheable
+            .then(|| PromptKey::new(&format!("{}|{}", job.voice, self.shared.manner), &job.text, job.rate));
+        let task = SynthesizeTask { job, key, reply, submitted };
+        if let Some(pcm) = key.and_then(|key| self.shared.prompts.in_memory(&key)) {
+            return task.answer(Ok((pcm, true)));
+        }
+        self.shared.synthesis.submit(Entry { class: Class::Live, deadline: task.job.deadline, key: None, job: task });
+    }
+
+    /// Vector of a text; answered by [`Done::Embedded`].
+    pub fn embed(&self, job: EmbedJob, reply: Reply) {
+        let deadline = job.deadline;
+        let task = EmbedTask { text: job.text.clone(), way: Way::Call { job, reply, submitted: now() } };
+        self.shared.embedding.submit(Entry { class: Class::Live, deadline, key: None, job: task });
+    }
+
+    /// Vectors of many texts, for a plan that is being loaded: blocks for about 6 ms a text. Calls go first.
+    pub fn embed_all(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, JobError> {
+        texts.into_iter().map(|text| self.embed_one(text)).collect()
+    }
+
+    fn embed_one(&self, text: String) -> Result<Vec<f32>, JobError> {
+        let (tell, done) = sync_channel(1);
+        let task = EmbedTask { text, way: Way::Bulk(tell) };
+        let deadline = now() + Duration::from_secs(60);
+        self.shared.embedding.submit(Entry { class: Class::Bulk, deadline, key: None, job: task });
+        done.recv().unwrap_or(Err(JobError::Skipped))
+    }
+
+    /// Speech probabilities of a leg, handed to `sink` as they come.
+    pub fn voice_stream(&self, rate: Rate, sink: VoiceSink) -> VoiceStream {
+        self.shared.voice.stream(rate, sink)
+    }
+
+    /// Ends the threads: what waits is answered with [`JobError::Skipped`], what runs is waited for (it blocks for as
+    /// long), what is submitted later is skipped.
+    pub fn shutdown(&self) {
+        self.shared.voice.shutdown();
+        self.shared.recognition.shutdown();
+        self.shared.synthesis.shutdown();
+        self.shared.embedding.shutdown();
+    }
+}
+
+impl std::fmt::Debug for Engines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engines").field("call", &self.call).finish_non_exhaustive()
+    }
+}
+
+struct RecognizeTask {
+    job: RecognizeJob,
+    reply: Reply,
+    submitted: Instant,
+}
+
+impl Job for RecognizeTask {
+    type Model = Box<dyn Recognizer>;
+    type Output = Transcript;
+
+    fn unwanted(&self) -> bool {
+        self.job.abort.is_aborted()
+    }
+
+    fn run(&self, model: &mut Self::Model) -> Result<Transcript, JobError> {
+        let job = &self.job;
+        let pcm =
+            resample(&job.pcm, job.rate.hz(), RECOGNIZER_HZ).map_err(|error| JobError::Failed(error.to_string()))?;
+        let pcm: Vec<f32> = pcm.into_iter().map(|sample| f32::from(sample) / 32768.0).collect();
+        model.recognize(&pcm, job.hint, job.role, &job.abort)
+    }
+
+    fn answer(self, result: Result<Transcript, JobError>) {
+        let took = self.submitted.elapsed();
+        (self.reply)(Done::Heard { turn: self.job.turn, role: self.job.role, result, took });
+    }
+}
+
+struct SynthesizeTask {
+    job: SynthesizeJob,
+    /// Of the prompts cache; absent if the line must not be kept.
+    key: Option<PromptKey>,
+    reply: Reply,
+    submitted: Instant,
+}
+
+/// A synthesis worker's voices, last used first.
+struct Voices {
+    make: VoiceFactory,
+    loaded: Vec<(String, Box<dyn Synthesizer>)>,
+    prompts: Arc<Prompts>,
+}
+
+impl Voices {
+    fn start(make: &VoiceFactory, default: &str, prompts: &Arc<Prompts>) -> Result<Self, EngineError> {
+        let loaded = vec![(default.to_string(), make(default)?)];
+        Ok(Self { make: make.clone(), loaded, prompts: prompts.clone() })
+    }
+
+    fn voice(&mut self, name: &str) -> Result<&mut dyn Synthesizer, JobError> {
+        match self.loaded.iter().position(|(loaded, _)| loaded == name) {
+            Some(at) => self.loaded[..=at].rotate_right(1),
+            None => {
+                let voice = (self.make)(name).map_err(|error| JobError::Failed(error.to_string()))?;
+                self.loaded.truncate(VOICES_LOADED - 1);
+                self.loaded.insert(0, (name.to_string(), voice));
+            }
+        }
+        Ok(self.loaded[0].1.as_mut())
+    }
+}
+
+impl Job for SynthesizeTask {
+    type Model = Voices;
+    type Output = (Arc<[i16]>, bool);
+
+    fn unwanted(&self) -> bool {
+        false
+    }
+
+    fn run(&self, voices: &mut Voices) -> Result<Self::Output, JobError> {
+        let prompts = voices.prompts.clone();
+        // Memory again: the same line may have been rendered while this job waited.
+        if let Some(pcm) = self.key.and_then(|key| prompts.in_memory(&key).or_else(|| prompts.on_disk(&key))) {
+            return Ok((pcm, true));
+        }
+        let voice = voices.voice(&self.job.voice)?;
+        let pcm = voice.synthesize(&self.job.text)?;
+        let pcm = resample(&pcm, voice.sample_rate(), self.job.rate.hz())
+            .map_err(|error| JobError::Failed(error.to_string()))?;
+        let pcm: Arc<[i16]> = pcm.into();
+        if let Some(key) = self.key {
+            prompts.keep(key, &pcm);
+        }
+        Ok((pcm, false))
+    }
+
+    fn answer(self, result: Result<Self::Output, JobError>) {
+        let took = self.submitted.elapsed();
+        let cached = matches!(result, Ok((_, true)));
+        let result = result.map(|(pcm, _)| pcm);
+        (self.reply)(Done::Spoken { say: self.job.say, sentence: self.job.sentence, result, took, cached });
+    }
+}
+
+struct EmbedTask {
+    text: String,
+    way: Way,
+}
+
+/// Who waits for an embedding.
+enum Way {
+    Call { job: EmbedJob, reply: Reply, submitted: Instant },
+    Bulk(SyncSender<Result<Vec<f32>, JobError>>),
+}
+
+impl Job for EmbedTask {
+    type Model = Box<dyn Embedder>;
+    type Output = Vec<f32>;
+
+    fn unwanted(&self) -> bool {
+        false
+    }
+
+    fn run(&self, model: &mut Self::Model) -> Result<Vec<f32>, JobError> {
+        model.embed(&self.text)
+    }
+
+    fn answer(self, result: Result<Vec<f32>, JobError>) {
+        match self.way {
+            Way::Call { job, reply, submitted } => {
+                let result = result.map(Arc::from);
+                reply(Done::Embedded { turn: job.turn, result, took: submitted.elapsed() });
+            }
+            // Who asked may have gone.
+            Way::Bulk(tell) => drop(tell.send(result)),
+        }
+    }
+}

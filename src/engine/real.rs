@@ -1,0 +1,57 @@
+//! The real engines, of the models in the registry.
+//!
+//! Owns which model serves what, and who shares it. Fails at the start, in words, rather than in a call.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::minilm::MiniLm;
+use super::models::Registry;
+use super::phonemes;
+use super::piper::{Manner, Piper};
+use super::pool::{EngineOptions, Engines};
+use super::prompts::PromptLimits;
+use super::silero::Silero;
+use super::whisper::WhisperModel;
+use super::{EngineConfig, EngineError, onnx};
+use crate::call::ports::Synthesizer;
+
+impl Engines {
+    /// Loads Whisper, Piper, Silero and MiniLM; takes about two seconds. Call it before other threads open relative
+    /// paths: espeak-ng is shown its data by way of the working directory (see `phonemes`).
+    pub fn real(registry: &Registry, config: &EngineConfig) -> Result<Self, EngineError> {
+        Self::start(options(registry, config)?)
+    }
+}
+
+fn options(registry: &Registry, config: &EngineConfig) -> Result<EngineOptions, EngineError> {
+    onnx::load(&checked(registry, "onnxruntime", "libonnxruntime.so")?)?;
+    phonemes::prepare()?;
+    let file = |model: &str, name: &str| checked(registry, model, name);
+    let whisper = WhisperModel::load(&file(&config.recognizer, "model.bin")?)?;
+    let silero = file("silero-vad", "model.onnx")?;
+    let (minilm, pieces) = (file("minilm-l6", "model.onnx")?, file("minilm-l6", "tokenizer.json")?);
+    let manner = Manner { length: config.voice_length, noise: config.voice_noise };
+    let voices = registry.clone();
+    let voice = move |name: &str| {
+        let (model, description) = (checked(&voices, name, "model.onnx")?, checked(&voices, name, "model.onnx.json")?);
+        Ok(Box::new(Piper::load(&model, &description, manner)?) as Box<dyn Synthesizer>)
+    };
+    let disk = config.prompts_dir.clone().map(|folder| (folder, config.prompts_dir_bytes));
+    Ok(EngineOptions {
+        recognizer: Arc::new(move || Ok(Box::new(whisper.recognizer()?))),
+        recognition_threads: config.recognition_threads,
+        voice: Arc::new(voice),
+        default_voice: config.voice.clone(),
+        manner: format!("length {} noise {}", manner.length, manner.noise),
+        synthesis_threads: config.synthesis_threads,
+        embedder: Arc::new(move || Ok(Box::new(MiniLm::load(&minilm, &pieces)?))),
+        detector: Arc::new(move || Ok(Box::new(Silero::load(&silero)?))),
+        prompts: PromptLimits { memory_bytes: config.prompts_memory_bytes, disk },
+    })
+}
+
+/// A file whose checksum was just found right.
+fn checked(registry: &Registry, model: &str, file: &str) -> Result<PathBuf, EngineError> {
+    registry.path(model, file).map_err(|error| EngineError::Registry(error.to_string()))
+}

@@ -1,0 +1,281 @@
+//! What the real models do with real sound. Each test needs the fetched models, and is skipped with a line without them.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use super::minilm::MiniLm;
+use super::models::Registry;
+use super::piper::{Manner, Piper};
+use super::silero::Silero;
+use super::whisper::{Whisper, WhisperModel};
+use super::{EngineConfig, Engines, now, onnx};
+use crate::audio::{Rate, resample};
+use crate::call::ports::{
+    AbortFlag, Done, Embedder, Hint, JobError, RecognizeJob, Recognizer, Role, SayId, SynthesizeJob, Synthesizer,
+    TurnId, VoiceDetector,
+};
+
+fn model(name: &str, file: &str) -> Option<PathBuf> {
+    let found = Registry::builtin().path(name, file);
+    found.inspect_err(|error| println!("skipped: {error}")).ok()
+}
+
+fn onnx_ready() -> Option<()> {
+    onnx::load(&model("onnxruntime", "libonnxruntime.so")?).expect("the fetched library loads");
+    Some(())
+}
+
+fn joe() -> Option<Piper> {
+    onnx_ready()?;
+    let (voice, description) =
+        (model("en_US-joe-medium", "model.onnx")?, model("en_US-joe-medium", "model.onnx.json")?);
+    // Without variation, so that a test hears the same each time.
+    Some(Piper::load(&voice, &description, Manner { length: 1.0, noise: 0.0 }).expect("the fetched voice loads"))
+}
+
+fn whisper() -> Option<Whisper> {
+    static MODEL: OnceLock<Option<WhisperModel>> = OnceLock::new();
+    let weights = MODEL.get_or_init(|| {
+        Some(WhisperModel::load(&model("whisper-tiny.en", "model.bin")?).expect("the fetched model loads"))
+    });
+    Some(weights.as_ref()?.recognizer().expect("a state"))
+}
+
+/// A sentence as a telephone carries it: 8 kHz.
+fn over_the_telephone(voice: &mut Piper, text: &str) -> Vec<i16> {
+    let pcm = voice.synthesize(text).expect("a sentence");
+    resample(&pcm, voice.sample_rate(), 8_000).expect("rates that are known")
+}
+
+fn for_whisper(pcm: &[i16], hz: u32) -> Vec<f32> {
+    resample(pcm, hz, 16_000).unwrap().into_iter().map(|s| f32::from(s) / 32768.0).collect()
+}
+
+fn words(text: &str) -> Vec<String> {
+    let plain: String =
+        text.to_lowercase().chars().map(|c| if c.is_alphanumeric() || c == '\'' { c } else { ' ' }).collect();
+    plain.split_whitespace().map(str::to_string).collect()
+}
+
+/// Word errors (substitutions, insertions, deletions) of `heard` against `said`: Levenshtein's distance.
+fn word_errors(said: &[String], heard: &[String]) -> usize {
+    let mut row: Vec<usize> = (0..=heard.len()).collect();
+    for (i, word) in said.iter().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, other) in heard.iter().enumerate() {
+            let best = (diagonal + usize::from(word != other)).min(row[j] + 1).min(row[j + 1] + 1);
+            diagonal = std::mem::replace(&mut row[j + 1], best);
+        }
+    }
+    row[heard.len()]
+}
+
+const LINES: &[&str] = &[
+    "I would like to know the balance of my account.",
+    "Somebody stole my wallet and I need to block my card.",
+    "Can you tell me when my order will arrive?",
+    "This is the third time that I am calling about this.",
+    "Please let me talk to a real person now.",
+];
+
+#[test]
+fn whisper_understands_piper_over_the_telephone() {
+    let (Some(mut ear), Some(mut voice)) = (whisper(), joe()) else { return };
+    let (mut said_words, mut errors) = (0, 0);
+    for line in LINES {
+        let pcm = for_whisper(&over_the_telephone(&mut voice, line), 8_000);
+        let heard = ear.recognize(&pcm, Hint::Open, Role::Final, &AbortFlag::default()).unwrap();
+        println!("{line:60} {:60} {:.2}", heard.text, heard.confidence);
+        assert!(heard.confidence > 0.5 && heard.confidence <= 1.0, "{heard:?}");
+        let said = words(line);
+        errors += word_errors(&said, &words(&heard.text));
+        said_words += said.len();
+    }
+    assert!(errors * 10 <= said_words, "{errors} word errors in {said_words}");
+}
+
+#[test]
+fn whisper_hears_digits_with_the_hint() {
+    let (Some(mut ear), Some(mut voice)) = (whisper(), joe()) else { return };
+    let (mut right, mut all) = (0, 0);
+    for (spoken, digits) in [
+        ("four, zero, seven, one, nine, two, eight, three.", "40719283"),
+        ("five, five, two, zero, eight, one.", "552081"),
+        ("nine, three, three, six, four, seven.", "933647"),
+    ] {
+        let pcm = for_whisper(&over_the_telephone(&mut voice, spoken), 8_000);
+        let heard = ear.recognize(&pcm, Hint::Digits, Role::Final, &AbortFlag::default()).unwrap();
+        let got: String = heard.text.chars().filter(char::is_ascii_digit).collect();
+        println!("{digits} {:40} {:.2}", heard.text, heard.confidence);
+        right += usize::from(got == digits);
+        all += 1;
+    }
+    assert!(right >= all - 1, "{right} of {all}");
+}
+
+#[test]
+fn whisper_hears_nothing_in_silence_and_noise() {
+    let Some(mut ear) = whisper() else { return };
+    for level in [0.0f32, 0.003, 0.03] {
+        let mut seed = 1u32;
+        let noise: Vec<f32> = (0..32_000)
+            .map(|_| {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                level * (seed as f32 / u32::MAX as f32 * 2.0 - 1.0)
+            })
+            .collect();
+        let heard = ear.recognize(&noise, Hint::Open, Role::Final, &AbortFlag::default()).unwrap();
+        println!("level {level}: {heard:?}");
+        assert_eq!(heard.text, "");
+    }
+    let click = ear.recognize(&[0.1; 100], Hint::YesNo, Role::Partial, &AbortFlag::default());
+    assert!(click.is_ok(), "{click:?}");
+}
+
+#[test]
+fn an_aborted_recognition_stops_and_the_next_one_works() {
+    let (Some(mut ear), Some(mut voice)) = (whisper(), joe()) else { return };
+    let pcm = for_whisper(&over_the_telephone(&mut voice, LINES[0]), 8_000);
+    let unwanted = AbortFlag::default();
+    unwanted.abort();
+    assert_eq!(ear.recognize(&pcm, Hint::Open, Role::Final, &unwanted), Err(JobError::Skipped));
+    let heard = ear.recognize(&pcm, Hint::Open, Role::Final, &AbortFlag::default()).unwrap();
+    assert!(heard.text.contains("balance"), "{heard:?}");
+}
+
+#[test]
+fn silero_tells_speech_from_silence_and_noise_at_both_rates() {
+    let (Some(()), Some(path), Some(mut voice)) = (onnx_ready(), model("silero-vad", "model.onnx"), joe()) else {
+        return;
+    };
+    let mut silero = Silero::load(&path).unwrap();
+    let speech = voice.synthesize(LINES[1]).unwrap();
+    for rate in [Rate::Narrow, Rate::Wide] {
+        let speech = resample(&speech, voice.sample_rate(), rate.hz()).unwrap();
+        let mut seed = 7u32;
+        let noise: Vec<i16> = (0..speech.len())
+            .map(|_| {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                ((seed >> 16) as i16) / 40
+            })
+            .collect();
+        let silence = vec![0; speech.len()];
+        let mut share = |pcm: &[i16]| {
+            let mut state = silero.start(rate);
+            let window = silero.window(rate);
+            let all: Vec<f32> =
+                pcm.chunks_exact(window).map(|w| silero.probability(&mut state, rate, w).unwrap()).collect();
+            all.iter().filter(|p| **p > 0.5).count() as f32 / all.len() as f32
+        };
+        let shares = (share(&speech), share(&silence), share(&noise));
+        println!("{} Hz: share of windows called speech: speech, silence, noise {shares:.2?}", rate.hz());
+        assert!(shares.0 > 0.7 && shares.1 == 0.0 && shares.2 < 0.05, "{shares:?}");
+    }
+    let mut state = silero.start(Rate::Narrow);
+    assert!(silero.probability(&mut state, Rate::Narrow, &[0; 100]).is_err(), "a window of another size");
+}
+
+#[test]
+fn paraphrases_lie_nearer_than_other_matters() {
+    let (Some(()), Some(path), Some(pieces)) =
+        (onnx_ready(), model("minilm-l6", "model.onnx"), model("minilm-l6", "tokenizer.json"))
+    else {
+        return;
+    };
+    let mut minilm = MiniLm::load(&path, &pieces).unwrap();
+    let mut near = |a: &str, b: &str| {
+        let (a, b) = (minilm.embed(a).unwrap(), minilm.embed(b).unwrap());
+        assert_eq!(a.len(), 384);
+        assert!((a.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-3, "of length 1");
+        a.iter().zip(&b).map(|(x, y)| x * y).sum::<f32>()
+    };
+    for (one, alike, other) in [
+        ("what's my balance", "how much money do I have in my account", "I want to cancel my order"),
+        ("I lost my card", "somebody stole my bank card", "when are you open"),
+        ("let me talk to a person", "I want to speak with a human agent", "where is my parcel"),
+    ] {
+        let (to_alike, to_other) = (near(one, alike), near(one, other));
+        println!("{one}: {to_alike:.2} {to_other:.2}");
+        assert!(to_alike > to_other + 0.2, "{one}: {to_alike} {to_other}");
+    }
+    assert!(near(&"a very long story ".repeat(500), "a very long story") > 0.3, "cut, not refused");
+    assert!(near("", "").is_finite());
+}
+
+#[test]
+fn piper_pauses_at_a_comma_and_lifts_a_question() {
+    let Some(mut voice) = joe() else { return };
+    let mut length = |text: &str| voice.synthesize(text).unwrap().len() as f32 / 22_050.0;
+    let (plain, paused) = (length("No thank you I am fine."), length("No, thank you, I am fine."));
+    println!("without commas {plain:.2} s, with {paused:.2} s");
+    assert!(paused > plain + 0.1, "{plain} {paused}");
+    assert_eq!(length("..."), 0.0, "no words, no sound");
+    assert_ne!(voice.synthesize("You are ready?").unwrap(), voice.synthesize("You are ready.").unwrap());
+}
+
+#[test]
+fn all_engines_at_once() {
+    let config = EngineConfig { recognition_threads: 2, ..EngineConfig::default() };
+    let engines = match Engines::real(&Registry::builtin(), &config) {
+        Ok(engines) => engines,
+        Err(error) => return println!("skipped: {error}"),
+    };
+    let (tell, done) = std::sync::mpsc::sync_channel(10);
+    let deadline = now() + Duration::from_secs(60);
+    let job = SynthesizeJob {
+        say: SayId(0),
+        sentence: 0,
+        text: LINES[0].to_string(),
+        voice: config.voice.clone(),
+        rate: Rate::Narrow,
+        cacheable: true,
+        deadline,
+    };
+    let spoken = tell.clone();
+    engines.synthesize(job, Box::new(move |done| spoken.send(done).unwrap()));
+    let Ok(Done::Spoken { result: Ok(pcm), .. }) = done.recv_timeout(Duration::from_secs(60)) else {
+        panic!("a sentence")
+    };
+
+    let windows = Arc::new(Mutex::new(Vec::new()));
+    let seen = windows.clone();
+    let (finished, over) = std::sync::mpsc::sync_channel::<()>(1);
+    let mut stream = engines.voice_stream(
+        Rate::Narrow,
+        Box::new(move |_, p| {
+            let _ = &finished;
+            seen.lock().unwrap().push(p);
+        }),
+    );
+    pcm.chunks(160).for_each(|frame| stream.push(frame));
+    drop(stream);
+    // The sink, and with it the sender, is freed with the stream.
+    assert!(over.recv().is_err());
+    assert!(windows.lock().unwrap().iter().filter(|p| **p > 0.5).count() > 20);
+
+    let job = RecognizeJob {
+        turn: TurnId(0),
+        role: Role::Final,
+        pcm,
+        rate: Rate::Narrow,
+        hint: Hint::Open,
+        deadline,
+        abort: AbortFlag::default(),
+    };
+    engines.recognize(job, Box::new(move |done| tell.send(done).unwrap()));
+    let Ok(Done::Heard { result: Ok(heard), took, .. }) = done.recv_timeout(Duration::from_secs(60)) else {
+        panic!("words")
+    };
+    println!("heard {:?} after {took:?}; resident {} MB", heard.text, resident_mb());
+    assert!(heard.text.contains("balance"));
+    assert!(resident_mb() < 700, "{} MB", resident_mb());
+    engines.shutdown();
+}
+
+/// Of this process; 0 where the system does not say.
+fn resident_mb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
+}

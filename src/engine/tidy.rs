@@ -1,0 +1,110 @@
+//! What a recogniser wrote, made fit for a script: no stage directions, no loops.
+//!
+//! Owns the rules; pure text. Never corrects a word.
+
+/// The words of a transcript without what was not speech: "[BLANK_AUDIO]", "(wind blowing)", "*cough*", "♪".
+pub(super) fn speech_only(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut closing = None;
+    for c in text.chars() {
+        match (closing, c) {
+            (Some(end), c) if c == end => closing = None,
+            (Some(_), _) => {}
+            (None, '[') => closing = Some(']'),
+            (None, '(') => closing = Some(')'),
+            (None, '*') => closing = Some('*'),
+            (None, '♪' | '♫') => {}
+            (None, c) => kept.push(c),
+        }
+    }
+    let kept = kept.split_whitespace().collect::<Vec<_>>().join(" ");
+    if kept.chars().any(char::is_alphanumeric) { kept } else { String::new() }
+}
+
+/// Cuts a loop off: words that come three times in a row as a group of `2..=8`, or six times alone, stay once; what
+/// follows the loop goes with it. `None` if there is no loop. Digits and number words may well repeat
+/// ("zero zero zero zero zero zero"): they are left alone.
+pub(super) fn without_loop(text: &str) -> Option<String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let plain: Vec<String> =
+        words.iter().map(|w| w.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase()).collect();
+    for start in 0..plain.len() {
+        for n in 1..=8 {
+            let times = if n == 1 { 6 } else { 3 };
+            let Some(span) = plain.get(start..start + n * times) else { break };
+            let group = &span[..n];
+            let numbers = group.iter().all(|w| is_number(w));
+            if !numbers && span.chunks(n).all(|chunk| chunk == group) {
+                return Some(words[..start + n].join(" "));
+            }
+        }
+    }
+    None
+}
+
+fn is_number(word: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "zero", "oh", "o", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "double", "triple",
+    ];
+    word.chars().all(|c| c.is_ascii_digit()) || WORDS.contains(&word)
+}
+
+/// Whether so much text cannot have been said in so short a time (over 25 letters a second), or so little is odd
+/// for speech that long (under one letter in two seconds, from three seconds on).
+pub(super) fn is_implausible(text: &str, seconds: f32) -> bool {
+    let letters = text.chars().filter(|c| c.is_alphanumeric()).count() as f32;
+    letters > 12.0 + 25.0 * seconds || (seconds >= 3.0 && letters < seconds / 2.0)
+}
+
+/// Whether this is what Whisper writes where nobody spoke, and not sure of it: over silence and noise it says "you"
+/// with a mean probability of 0.25 to 0.56; words really said come with 0.8 and more. (Its own probability of no
+/// speech says nothing in whisper.cpp without timestamps: 0.00002 for both.)
+pub(super) fn is_made_up(text: &str, confidence: f32) -> bool {
+    const ALONE: &[&str] = &["you", "thank you", "thanks for watching", "thank you for watching", "bye", "the", "so"];
+    let plain = text.to_lowercase();
+    confidence < 0.6 && ALONE.contains(&plain.trim_end_matches(['.', '!', '?', ' ']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stage_directions_are_no_speech() {
+        for noise in ["[BLANK_AUDIO]", " (wind blowing)", "[Music] ♪", "*cough* (sighs)", "...", ""] {
+            assert_eq!(speech_only(noise), "", "{noise}");
+        }
+        assert_eq!(speech_only(" I lost (sighs) my card. [BLANK_AUDIO]"), "I lost my card.");
+    }
+
+    #[test]
+    fn words_over_nothing_are_made_up_only_when_unsure() {
+        assert!(is_made_up("You", 0.5) && is_made_up("Thank you.", 0.4));
+        assert!(!is_made_up("Thank you.", 0.9) && !is_made_up("thank you for nothing", 0.4));
+    }
+
+    #[test]
+    fn a_loop_is_cut_after_its_first_round() {
+        assert_eq!(
+            without_loop("I want a card. I want a card. I want a card. I want").as_deref(),
+            Some("I want a card.")
+        );
+        assert_eq!(without_loop("so no no no no no no no").as_deref(), Some("so no"));
+    }
+
+    #[test]
+    fn ordinary_repetition_stays() {
+        for fine in ["no no no, that is wrong", "zero zero zero zero zero zero one", "1 1 1 1 1 1 1", "very very good"]
+        {
+            assert_eq!(without_loop(fine), None, "{fine}");
+        }
+    }
+
+    #[test]
+    fn implausible_for_its_length() {
+        assert!(is_implausible(&"word ".repeat(40), 2.0));
+        assert!(is_implausible("", 4.0));
+        assert!(!is_implausible("what is my balance", 1.2));
+        assert!(!is_implausible("", 1.0));
+    }
+}

@@ -1,0 +1,168 @@
+//! Speech to text by whisper.cpp (Radford et al. 2022), one utterance at a time.
+//!
+//! Owns how Whisper is run on short telephone utterances: how much of its 30 s window is computed, when a result is
+//! not believed and tried once more with all of it, and what of its text is speech. Weights are loaded once and shared;
+//! each recogniser has a state of its own (about 60 MB).
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use whisper_rs::{
+    FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperState, install_logging_hooks,
+};
+
+use super::EngineError;
+use super::lane::lock;
+use super::tidy::{is_implausible, is_made_up, speech_only, without_loop};
+use crate::call::ports::{AbortFlag, Hint, JobError, Recognizer, Role, Transcript};
+
+const RATE: usize = 16_000;
+/// Encoder positions of the whole window of 30 s: 50 a second.
+const FULL_CONTEXT: i32 = 1500;
+/// Fewer make Whisper repeat itself even on the shortest utterance.
+const LEAST_CONTEXT: i32 = 512;
+/// whisper.cpp computes nothing of less than 100 ms; what is shorter is padded to this.
+const LEAST_SAMPLES: usize = RATE / 4;
+/// What a digit string looks like, so that Whisper writes one: a prompt is text that came just before.
+const DIGITS_PROMPT: &str = "0 1 2 3 4 5 6 7 8 9. The number is 4 0 7 1 9 2 8 3.";
+const YES_NO_PROMPT: &str = "Yes. No. Yes, please. No, thank you.";
+
+/// Weights, shared by the recognisers made of them.
+#[derive(Debug, Clone)]
+pub struct WhisperModel(Arc<WhisperContext>);
+
+impl WhisperModel {
+    /// Loads a model in whisper.cpp's ggml format.
+    pub fn load(path: &Path) -> Result<Self, EngineError> {
+        install_logging_hooks();
+        // whisper.cpp says nothing that could be shown when a file is missing or short, so that is looked at first.
+        let size = std::fs::metadata(path)
+            .map_err(|error| EngineError::File { path: path.to_path_buf(), why: error.to_string() })?
+            .len();
+        let context = WhisperContext::new_with_params(path, WhisperContextParameters::new())
+            .map_err(|error| EngineError::model("whisper", format!("{} ({size} bytes): {error}", path.display())))?;
+        Ok(Self(Arc::new(context)))
+    }
+
+    /// A recogniser for one worker thread.
+    pub fn recognizer(&self) -> Result<Whisper, EngineError> {
+        let state = self.0.create_state().map_err(|error| EngineError::model("whisper", error))?;
+        let abort = Arc::new(Mutex::new(AbortFlag::default()));
+        Ok(Whisper {
+            state,
+            open: parameters(&abort, None),
+            digits: parameters(&abort, Some(DIGITS_PROMPT)),
+            yes_no: parameters(&abort, Some(YES_NO_PROMPT)),
+            abort,
+        })
+    }
+}
+
+/// A recogniser: one state of a [`WhisperModel`].
+pub struct Whisper {
+    state: WhisperState,
+    /// Made once: whisper-rs never frees the strings and the callback of a parameter set.
+    open: FullParams<'static, 'static>,
+    digits: FullParams<'static, 'static>,
+    yes_no: FullParams<'static, 'static>,
+    /// The running job's flag, which the parameters' abort callback looks at.
+    abort: Arc<Mutex<AbortFlag>>,
+}
+
+fn parameters(abort: &Arc<Mutex<AbortFlag>>, prompt: Option<&str>) -> FullParams<'static, 'static> {
+    let mut params = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
+    params.set_language(Some("en"));
+    // Two threads spin on each other as soon as the cores are busy; more utterances at once use the cores better.
+    params.set_n_threads(1);
+    params.set_no_timestamps(true);
+    params.set_single_segment(true);
+    params.set_no_context(true);
+    params.set_suppress_blank(true);
+    params.set_suppress_nst(true);
+    // No second tries at a higher temperature: they cost seconds, and `recognize` has its own.
+    params.set_temperature_inc(0.0);
+    params.set_print_progress(false);
+    params.set_print_realtime(false);
+    params.set_print_timestamps(false);
+    if let Some(prompt) = prompt {
+        params.set_initial_prompt(prompt);
+    }
+    // whisper-rs 0.16 hands its callback a pointer to a `Box<dyn FnMut() -> bool>`, and reads it back as the type that
+    // it was given: that type must be this very box.
+    let flag = abort.clone();
+    let callback: Box<dyn FnMut() -> bool> = Box::new(move || lock(&flag).is_aborted());
+    params.set_abort_callback_safe::<_, Box<dyn FnMut() -> bool>>(callback);
+    params
+}
+
+/// Encoder positions for so much audio: 50 a second and a margin (GROUND.md, trap 7).
+fn context_for(samples: usize) -> i32 {
+    let needed = (samples * 50).div_ceil(RATE) + 128;
+    i32::try_from(needed).unwrap_or(FULL_CONTEXT).clamp(LEAST_CONTEXT, FULL_CONTEXT)
+}
+
+/// More tokens than anyone says in that time: a loop ends here.
+fn token_cap(samples: usize) -> i32 {
+    i32::try_from(12 + samples * 8 / RATE).unwrap_or(i32::MAX).min(220)
+}
+
+impl Whisper {
+    fn run(&mut self, pcm: &[f32], hint: Hint, context: i32) -> Result<Transcript, JobError> {
+        let mut params = match hint {
+            Hint::Open => self.open.clone(),
+            Hint::Digits => self.digits.clone(),
+            Hint::YesNo => self.yes_no.clone(),
+        };
+        params.set_audio_ctx(context);
+        params.set_max_tokens(token_cap(pcm.len()));
+        let outcome = self.state.full(params, pcm);
+        if lock(&self.abort).is_aborted() {
+            return Err(JobError::Skipped);
+        }
+        outcome.map_err(|error| JobError::Failed(error.to_string()))?;
+        Ok(self.transcript())
+    }
+
+    fn transcript(&self) -> Transcript {
+        let (mut text, mut sum, mut tokens) = (String::new(), 0.0, 0u32);
+        for segment in self.state.as_iter() {
+            // A cap in the middle of a character leaves half of it.
+            text.push_str(&segment.to_str_lossy().unwrap_or_default());
+            for token in (0..segment.n_tokens()).filter_map(|n| segment.get_token(n)) {
+                sum += token.token_probability();
+                tokens += 1;
+            }
+        }
+        let text = speech_only(&text);
+        let confidence = sum / tokens.max(1) as f32;
+        if text.is_empty() || is_made_up(&text, confidence) {
+            return Transcript::default();
+        }
+        Transcript { text, confidence }
+    }
+}
+
+impl Recognizer for Whisper {
+    fn recognize(&mut self, pcm: &[f32], hint: Hint, role: Role, abort: &AbortFlag) -> Result<Transcript, JobError> {
+        let mut padded = Vec::new();
+        let pcm = if pcm.len() < LEAST_SAMPLES {
+            padded.extend_from_slice(pcm);
+            padded.resize(LEAST_SAMPLES, 0.0);
+            &padded
+        } else {
+            pcm
+        };
+        *lock(&self.abort) = abort.clone();
+        let context = context_for(pcm.len());
+        let first = self.run(pcm, hint, context)?;
+        let seconds = pcm.len() as f32 / RATE as f32;
+        let cut = without_loop(&first.text);
+        let doubted = cut.is_some() || is_implausible(&first.text, seconds);
+        if !doubted || context == FULL_CONTEXT || role == Role::Partial {
+            return Ok(Transcript { text: cut.unwrap_or(first.text), ..first });
+        }
+        let second = self.run(pcm, hint, FULL_CONTEXT)?;
+        let text = without_loop(&second.text).unwrap_or(second.text);
+        Ok(Transcript { text, ..second })
+    }
+}
