@@ -1,4 +1,432 @@
 //! A call: joins the pure machines, and owns the traits through which the drivers serve it.
+//!
+//! ```text
+//!           receive(packet)   tick()                     handle(Input)
+//!                 ▼             ▼                              ▼
+//!  caller ─▶ MediaLeg ─▶ Hearing ─▶ Turn ─▶ Understanding ─▶ Script ─▶ Speaking ─▶ MediaLeg ─▶ caller
+//!                           └─▶ prosody ─▶ Frustration ────────┘  └─▶ Handover ─▶ MediaLeg ─▶ agent
+//! ```
+//! The contract is "mutate, drain": after any of the three, `poll()` until `None`, then wait until `deadline()`. It reads
+//! no clock, starts no thread and holds no lock.
 
+pub mod handover;
+pub mod hearing;
+pub mod io;
+pub mod leg;
+pub mod line;
+pub mod logbook;
 pub mod ports;
 pub mod record;
+pub mod sentences;
+pub mod speaking;
+pub mod understand;
+
+mod steps;
+mod timers;
+mod turn;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::civil::Date;
+
+use crate::audio::{AudioError, Frame, Rate, Recording};
+use crate::dialplan::script::{self, Listen, Script};
+use crate::nlu::keypad::{Entry, Keypad};
+use crate::speech::emotion::{self, Frustration};
+use crate::speech::prosody::Analyser;
+
+use handover::Handover;
+use hearing::Hearing;
+use io::{Finish, Input, Output, Report, Side, Sink};
+use leg::{LegConfig, MediaLeg, Received};
+use line::Line;
+use logbook::{Header, Logbook};
+use ports::{Done, Kind, SayId};
+use record::{CallRecord, Outcome};
+use speaking::{Manner, Speaking};
+use timers::{Timer, Timers};
+use turn::Turns;
+
+/// One tick of media.
+pub const TICK: Duration = Duration::from_millis(20);
+/// Without a packet from the caller for this long, the path is gone.
+const MEDIA_LOST: Duration = Duration::from_secs(60);
+/// After its last line a call is over within this time, whatever happens to the line.
+const GOODBYE: Duration = Duration::from_secs(20);
+/// A late driver catches up by at most this many ticks; what is older is skipped, as a caller would not want it.
+const MAX_BEHIND: u32 = 10;
+
+/// How far a call is from its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The script speaks and listens.
+    Script,
+    /// The caller is being put through, or is.
+    Handover,
+    /// The last line is being said.
+    Goodbye,
+    /// Done: only `finish` is left.
+    Over,
+}
+
+/// One call. One task owns it.
+pub struct Call {
+    line: Arc<Line>,
+    leg: MediaLeg,
+    rate: Rate,
+    hearing: Hearing,
+    prosody: Analyser,
+    frustration: Frustration,
+    speaking: Speaking,
+    was_audible: bool,
+    script: Script,
+    today: Date,
+    listening: Option<Listen>,
+    keypad: Keypad,
+    typed_ahead: Option<Entry>,
+    unheard: Option<script::Heard>,
+    turns: Turns,
+    handover: Option<Handover>,
+    recorder: Recording,
+    log: Logbook,
+    timers: Timers,
+    phase: Phase,
+    next_tick: Instant,
+    held: bool,
+    scratch: [u8; 1500],
+    outbox: VecDeque<Output>,
+}
+
+impl Call {
+    /// A call that has just been answered. Fails only if the leg's codec is not built in.
+    pub fn new(now: Instant, line: Arc<Line>, header: Header, leg: LegConfig) -> Result<Self, AudioError> {
+        let codec = leg.media.codec;
+        let rate = codec.rate();
+        let plan = Arc::clone(&line.plan);
+        let mut timers = Timers::default();
+        timers.set(Timer::Longest, now + line.longest_call);
+        timers.set(Timer::Media, now + MEDIA_LOST);
+        let (today, hour) = (header.local.date(), header.local.hour().unsigned_abs());
+        let log = Logbook::new(header, plan.name().to_owned(), codec.name().to_owned(), now);
+        let mut call = Self {
+            leg: MediaLeg::new(leg, now)?,
+            rate,
+            hearing: Hearing::new(now, rate),
+            prosody: Analyser::new(rate),
+            frustration: Frustration::new(Arc::clone(&line.prosody), emotion::Config::default()),
+            speaking: Speaking::new(rate, line.voice().to_owned(), SayId(0)),
+            was_audible: false,
+            script: Script::new(plan, hour),
+            today,
+            line,
+            listening: None,
+            keypad: Keypad::idle(),
+            typed_ahead: None,
+            unheard: None,
+            turns: Turns::default(),
+            handover: None,
+            recorder: Recording::new(rate),
+            log,
+            timers,
+            phase: Phase::Script,
+            next_tick: now,
+            held: false,
+            scratch: [0; 1500],
+            outbox: VecDeque::new(),
+        };
+        let caller = call.caller_fields();
+        call.run(now, script::Input::Start { caller });
+        Ok(call)
+    }
+
+    fn caller_fields(&self) -> serde_json::Value {
+        let header = self.log.header();
+        let name = header.caller_name.as_ref().map(|n| n.reveal().clone());
+        serde_json::json!({ "number": header.caller.reveal(), "name": name })
+    }
+
+    /// A packet from a leg. Hostile bytes are counted and ignored.
+    pub fn receive(&mut self, now: Instant, side: Side, kind: Kind, packet: &[u8]) {
+        let leg = match (side, &mut self.handover) {
+            (Side::Caller, _) => &mut self.leg,
+            (Side::Agent, Some(handover)) => match handover.leg_mut() {
+                Some(leg) => leg,
+                None => return,
+            },
+            (Side::Agent, None) => return,
+        };
+        match kind {
+            // A report that cannot be read is counted by the leg.
+            Kind::Rtcp => drop(leg.receive_rtcp(now, packet)),
+            Kind::Rtp => match leg.receive(now, packet) {
+                Received::Ignored(_) => {}
+                Received::Audio | Received::Event => self.alive(now, side),
+                Received::Digit(digit) => {
+                    self.alive(now, side);
+                    self.pressed(now, side, digit.digit);
+                }
+            },
+        }
+    }
+
+    fn alive(&mut self, now: Instant, side: Side) {
+        if side == Side::Caller {
+            self.timers.set(Timer::Media, now + MEDIA_LOST);
+        }
+    }
+
+    fn pressed(&mut self, now: Instant, side: Side, digit: char) {
+        if side == Side::Caller {
+            self.key(now, digit);
+        }
+    }
+
+    /// Twenty milliseconds of media: one frame in and one out on each leg. Allocates nothing but at the edges of turns.
+    pub fn tick(&mut self, now: Instant, sink: &mut dyn Sink) {
+        self.next_tick += TICK;
+        if self.next_tick + TICK * MAX_BEHIND < now {
+            self.next_tick = now + TICK;
+        }
+        let mut ours = Frame::silence(self.rate);
+        let from_agent = self.handover.as_mut().and_then(|h| h.tick(now, &mut self.scratch, sink));
+        let audible = match from_agent {
+            Some(frame) => {
+                ours = frame;
+                false
+            }
+            None => self.speaking.next_frame(&mut ours),
+        };
+        let tick = self.leg.tick(now, (!self.held).then_some(&ours), &mut self.scratch);
+        if tick.sent > 0 {
+            sink.packet(Side::Caller, Kind::Rtp, &self.scratch[..tick.sent]);
+        }
+        self.audible(now, audible);
+        if let Some(handover) = &mut self.handover {
+            handover.from_caller(&tick.incoming);
+        }
+        self.recorder.mute(self.masking());
+        sink.recording(self.recorder.pair(Some(&tick.incoming), Some(&ours)));
+        if self.line.hears() {
+            let attend = self.phase == Phase::Script && !self.keys_only() || self.bridged();
+            self.hearing.frame(now, &tick.incoming, attend, |samples| sink.voice(samples));
+            self.prosody.push(tick.incoming.samples());
+        }
+        if let Some(length) = self.leg.rtcp(now, &mut self.scratch) {
+            sink.packet(Side::Caller, Kind::Rtcp, &self.scratch[..length]);
+        }
+        if let Some(digit) = tick.digit {
+            self.key(now, digit.digit);
+        }
+        self.sounds(now);
+        self.said(now);
+        self.handover_tick(now);
+        while let Some(timer) = self.timers.expired(now) {
+            self.timeout(now, timer);
+        }
+    }
+
+    /// Notes when an answer begins and when our line ends.
+    fn audible(&mut self, now: Instant, audible: bool) {
+        if audible && !self.was_audible {
+            self.hearing.we_start(self.speaking.interruptible());
+            self.answered(now);
+        } else if !audible && self.was_audible {
+            self.hearing.we_end();
+        }
+        self.was_audible = audible;
+    }
+
+    /// Lines that have been heard to their end.
+    fn said(&mut self, now: Instant) {
+        while let Some(heard) = self.speaking.finished() {
+            self.note_heard(now, heard);
+        }
+        while let Some(job) = self.speaking.job() {
+            self.outbox.push_back(Output::Synthesize(job));
+        }
+        if self.speaking.is_idle() {
+            self.quiet(now);
+        }
+    }
+
+    /// Stops our lines, if they may be, and notes what was heard of them.
+    fn interrupt(&mut self, now: Instant) {
+        let heard = self.speaking.interrupt();
+        if !heard.is_empty() {
+            self.hearing.we_end();
+            self.was_audible = false;
+        }
+        for heard in heard {
+            self.note_heard(now, heard);
+        }
+    }
+
+    fn note_heard(&mut self, now: Instant, heard: speaking::Heard) {
+        self.log.heard(now, &heard.text, heard.masked);
+        let text = if heard.masked { logbook::MASKED.to_owned() } else { heard.text };
+        self.report(Report::Said { text, whole: heard.whole });
+    }
+
+    /// Nothing is being said: the wait for the caller begins, or the call ends.
+    fn quiet(&mut self, now: Instant) {
+        match self.phase {
+            Phase::Goodbye => self.over(Outcome::Completed, true),
+            Phase::Script => {
+                if let Some(listen) = &self.listening
+                    && !self.timers.is_set(Timer::NoInput)
+                    && !self.held
+                    && !self.hearing.is_active()
+                    && self.turns.is_idle()
+                {
+                    self.timers.set(Timer::NoInput, now + listen.timeout);
+                }
+            }
+            Phase::Handover => self.comforted(now),
+            Phase::Over => {}
+        }
+    }
+
+    /// News other than packets and ticks.
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        if self.phase == Phase::Over {
+            return;
+        }
+        match input {
+            Input::Done(done) => self.done(now, done),
+            Input::Key(key) => self.key(now, key),
+            Input::Fetched(result) => {
+                if let Err(error) = &result {
+                    self.log.event(now, format!("fetch failed: {error}"));
+                    self.report(Report::Trouble { what: format!("fetch failed: {error}") });
+                }
+                self.run(now, script::Input::Fetched(result));
+            }
+            Input::Renegotiated { side: Side::Caller, send, receive } => {
+                self.leg.set_direction(send, receive);
+                self.held = !send;
+                self.timers.clear(Timer::NoInput);
+                self.log.event(now, if send { "resumed" } else { "held" });
+            }
+            Input::Renegotiated { side: Side::Agent, send, receive } => {
+                if let Some(leg) = self.handover.as_mut().and_then(Handover::leg_mut) {
+                    leg.set_direction(send, receive);
+                }
+            }
+            Input::HungUp(Side::Caller) => self.caller_hung_up(now),
+            Input::HungUp(Side::Agent) => self.agent_hung_up(now),
+            Input::AgentRinging => self.agent_ringing(now),
+            Input::AgentAnswered(config) => self.agent_answered(now, config),
+            Input::AgentFailed(failure) => self.agent_failed(now, failure),
+            Input::Finish(why) => self.finish_politely(now, why),
+        }
+        self.said(now);
+    }
+
+    fn done(&mut self, now: Instant, done: Done) {
+        match done {
+            Done::Voice { position, probability } => {
+                self.hearing.voice(position, probability);
+                self.sounds(now);
+            }
+            Done::Heard { turn, role, result, took } => self.recognized(now, turn, role, result, took),
+            Done::Embedded { turn, result, took } => self.embedded(now, turn, result, took),
+            Done::Spoken { say, sentence, result, .. } => {
+                if let Err(error) = &result {
+                    self.log.event(now, format!("synthesis failed: {error}"));
+                    self.report(Report::Trouble { what: format!("synthesis failed: {error}; a tone instead") });
+                }
+                match &mut self.handover {
+                    Some(handover) if handover.owns(say) => handover.sentence(now, say, sentence, result),
+                    _ => {
+                        let first = self.speaking.sentence(now, say, sentence, result);
+                        self.turns.rendered(now, first);
+                    }
+                }
+            }
+        }
+    }
+
+    fn timeout(&mut self, now: Instant, timer: Timer) {
+        match timer {
+            Timer::NoInput => self.no_input(now),
+            Timer::Engine => self.engine_late(now),
+            Timer::Longest => self.finish_politely(now, Finish::Longest),
+            Timer::Keypad => self.keypad_expired(now),
+            Timer::Ring => self.ring_timeout(now),
+            Timer::Media => {
+                self.log.event(now, "no media for 60 s");
+                self.over(Outcome::Ended { reason: "the media path stopped".into() }, true);
+            }
+            Timer::Goodbye => self.over(Outcome::Completed, true),
+        }
+    }
+
+    /// Says why, and ends.
+    fn finish_politely(&mut self, now: Instant, why: Finish) {
+        if matches!(self.phase, Phase::Goodbye | Phase::Over) {
+            return;
+        }
+        self.drop_handover(now);
+        self.interrupt(now);
+        self.speaking.say(now, why.words(), Manner::FIRM);
+        self.log.outcome(Outcome::Ended { reason: why.reason().into() });
+        self.goodbye(now);
+    }
+
+    fn goodbye(&mut self, now: Instant) {
+        self.phase = Phase::Goodbye;
+        self.listening = None;
+        self.timers.clear(Timer::NoInput);
+        self.timers.set(Timer::Goodbye, now + GOODBYE);
+    }
+
+    fn caller_hung_up(&mut self, now: Instant) {
+        self.log.event(now, "the caller hung up");
+        self.over(Outcome::CallerHungUp, false);
+    }
+
+    /// Ends the call; `hang_up` when it is for us to say so.
+    fn over(&mut self, outcome: Outcome, hang_up: bool) {
+        if self.phase == Phase::Over {
+            return;
+        }
+        self.phase = Phase::Over;
+        self.log.outcome(outcome);
+        self.turns.abort();
+        if let Some(handover) = &self.handover {
+            let output = if handover.answered() { Output::HangUp(Side::Agent) } else { Output::CancelRing };
+            self.outbox.push_back(output);
+        }
+        if hang_up {
+            self.outbox.push_back(Output::HangUp(Side::Caller));
+        }
+        self.outbox.push_back(Output::Over);
+    }
+
+    /// What the driver is to do next, until `None`.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outbox.pop_front()
+    }
+
+    /// When `tick` wants to be called.
+    pub fn deadline(&self) -> Instant {
+        self.next_tick
+    }
+
+    /// The record, at the end.
+    pub fn finish(mut self, now: Instant) -> CallRecord {
+        self.interrupt(now);
+        let media = self.leg.stats();
+        self.log.finish(now, media)
+    }
+
+    fn report(&mut self, report: Report) {
+        self.outbox.push_back(Output::Report(report));
+    }
+
+    fn bridged(&self) -> bool {
+        self.handover.as_ref().is_some_and(Handover::bridged)
+    }
+}

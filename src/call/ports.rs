@@ -268,6 +268,9 @@ pub enum Refusal {
     /// Not a usable offer: malformed, no audio, no codec in common.
     #[error("the offer cannot be answered: {0}")]
     BadOffer(String),
+    /// Nothing answers that number.
+    #[error("no such number")]
+    UnknownNumber,
     /// All places are taken.
     #[error("all lines are busy")]
     Busy,

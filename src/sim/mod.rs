@@ -1,1 +1,306 @@
-//! A virtual clock, seeded links and load callers: whole calls without a socket or a sleep.
+//! Whole calls in virtual time: a call, a caller, agents, a network and engines of fixed cost, without a socket, a thread
+//! or a sleep.
+//!
+//! ```text
+//! SimCaller ─ packets ─▶ Link ─▶ Call ─ jobs ─▶ Engines (fixed cost) ─▶ Call
+//!     ▲───────────────── Link ◀──┘    └ ring ─▶ Agents
+//! ```
+
+mod caller;
+mod engines;
+mod link;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::audio::Codec;
+use crate::call::io::{Input, Output, Report, Side, Sink};
+use crate::call::leg::{LegConfig, LegMedia};
+use crate::call::line::Line;
+use crate::call::logbook::Header;
+use crate::call::ports::{Done, Kind};
+use crate::call::record::CallRecord;
+use crate::call::{Call, TICK};
+use crate::dialplan::script::TransferFailure;
+
+pub use caller::Act;
+pub use engines::{Costs, embed, line};
+pub use link::Link;
+
+use caller::SimCaller;
+use engines::SimEngines;
+
+/// What an agent does when rung.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgentManner {
+    /// Picks up after this long, and stays.
+    Answers(Duration),
+    /// Picks up after this long, and hangs up this long after.
+    Leaves(Duration, Duration),
+    /// Refuses.
+    Fails(TransferFailure),
+    /// Lets it ring.
+    Rings,
+}
+
+/// One simulated call.
+pub struct Scenario {
+    /// What the caller does, in order.
+    pub caller: Vec<Act>,
+    /// What each agent does, in the order in which they are rung; the last one's manner holds for all further.
+    pub agents: Vec<AgentManner>,
+    /// The answer to each fetch, in order.
+    pub fetches: Vec<Result<serde_json::Value, String>>,
+    /// What engines take.
+    pub costs: Costs,
+    /// The network.
+    pub link: Link,
+    /// The call is given up at this age.
+    pub limit: Duration,
+}
+
+impl Scenario {
+    /// A caller on a good line.
+    pub fn new(caller: Vec<Act>) -> Self {
+        Self {
+            caller,
+            agents: vec![AgentManner::Answers(Duration::from_secs(2))],
+            fetches: Vec::new(),
+            costs: Costs::default(),
+            link: Link::good(1),
+            limit: Duration::from_secs(600),
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Played {
+    /// The record.
+    pub record: CallRecord,
+    /// What was reported, with virtual milliseconds.
+    pub reports: Vec<(u64, Report)>,
+    /// Whether the call came to its own end before the limit.
+    pub ended: bool,
+    /// Samples that were recorded as sound, per channel; for muting.
+    pub recorded: Vec<i16>,
+    /// Times at which packets reached the agent.
+    pub to_agent: u64,
+}
+
+/// Something that is due.
+enum Due {
+    Packet(Side, Vec<u8>),
+    ToCaller(Vec<u8>),
+    Input(Input),
+}
+
+struct Event {
+    at: Instant,
+    order: u64,
+    due: Due,
+}
+
+impl PartialEq for Event {
+    fn eq(&self, other: &Self) -> bool {
+        (self.at, self.order) == (other.at, other.order)
+    }
+}
+impl Eq for Event {}
+impl PartialOrd for Event {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Event {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.order).cmp(&(other.at, other.order))
+    }
+}
+
+/// What a tick gives off.
+#[derive(Default)]
+struct Given {
+    packets: Vec<(Side, Vec<u8>)>,
+    stereo: Vec<i16>,
+    voice: Vec<i16>,
+}
+
+impl Sink for Given {
+    fn packet(&mut self, side: Side, kind: Kind, packet: &[u8]) {
+        if kind == Kind::Rtp {
+            self.packets.push((side, packet.to_vec()));
+        }
+    }
+    fn recording(&mut self, stereo: &[i16]) {
+        self.stereo.extend_from_slice(stereo);
+    }
+    fn voice(&mut self, samples: &[i16]) {
+        self.voice.extend_from_slice(samples);
+    }
+}
+
+struct World<'a> {
+    call: Call,
+    caller: SimCaller,
+    engines: SimEngines,
+    scenario: &'a mut Scenario,
+    events: BinaryHeap<Reverse<Event>>,
+    order: u64,
+    agents: VecDeque<AgentManner>,
+    fetches: VecDeque<Result<serde_json::Value, String>>,
+    reports: Vec<(u64, Report)>,
+    begin: Instant,
+    over: bool,
+    ring: u64,
+    to_agent: u64,
+}
+
+/// Plays a scenario from answer to end.
+pub fn play(line: &Arc<Line>, mut scenario: Scenario) -> Played {
+    let begin = epoch();
+    let media = LegMedia { codec: Codec::Pcmu, payload_type: 0, event_payload_type: Some(101) };
+    let leg = LegConfig { media, ssrc: 1, first_seq: 1, first_ts: 1, cname: "sim".into() };
+    let call = Call::new(begin, Arc::clone(line), header(), leg).expect("PCMU is always built in");
+    let mut world = World {
+        caller: SimCaller::new(std::mem::take(&mut scenario.caller)),
+        engines: SimEngines::new(scenario.costs),
+        events: BinaryHeap::new(),
+        order: 0,
+        agents: std::mem::take(&mut scenario.agents).into(),
+        fetches: std::mem::take(&mut scenario.fetches).into(),
+        reports: Vec::new(),
+        begin,
+        over: false,
+        ring: 0,
+        to_agent: 0,
+        scenario: &mut scenario,
+        call,
+    };
+    let mut recorded = Vec::new();
+    let mut now = begin;
+    world.drain(now);
+    while !world.over && now - begin < world.scenario.limit {
+        let next = world.call.deadline();
+        world.events_until(next);
+        now = next;
+        world.tick(now, &mut recorded);
+    }
+    let (ended, reports, to_agent) = (world.over, world.reports, world.to_agent);
+    Played { record: world.call.finish(now), reports, ended, recorded, to_agent }
+}
+
+impl World<'_> {
+    fn at(&mut self, at: Instant, due: Due) {
+        self.order += 1;
+        self.events.push(Reverse(Event { at, order: self.order, due }));
+    }
+
+    fn events_until(&mut self, until: Instant) {
+        while let Some(Reverse(event)) = self.events.peek()
+            && event.at <= until
+            && !self.over
+        {
+            let Some(Reverse(Event { at, due, .. })) = self.events.pop() else { return };
+            match due {
+                Due::Packet(side, packet) => self.call.receive(at, side, Kind::Rtp, &packet),
+                Due::ToCaller(packet) => self.caller.hear(at, &packet),
+                Due::Input(input) => self.call.handle(at, input),
+            }
+            self.drain(at);
+        }
+    }
+
+    fn tick(&mut self, now: Instant, recorded: &mut Vec<i16>) {
+        let step = self.caller.step(now);
+        if step.hang_up {
+            self.call.handle(now, Input::HungUp(Side::Caller));
+            self.drain(now);
+            return;
+        }
+        if let Some(packet) = step.packet
+            && let Some(delay) = self.scenario.link.carry()
+        {
+            self.at(now + delay, Due::Packet(Side::Caller, packet));
+        }
+        let mut given = Given::default();
+        self.call.tick(now, &mut given);
+        recorded.extend_from_slice(&given.stereo);
+        for (side, packet) in given.packets {
+            match (side, self.scenario.link.carry()) {
+                (Side::Caller, Some(delay)) => self.at(now + delay, Due::ToCaller(packet)),
+                (Side::Agent, Some(_)) => self.to_agent += 1,
+                (_, None) => {}
+            }
+        }
+        for (position, probability) in self.engines.voice(&given.voice) {
+            let done = Input::Done(Done::Voice { position, probability });
+            self.at(now + self.scenario.costs.voice, Due::Input(done));
+        }
+        self.drain(now);
+    }
+
+    fn drain(&mut self, now: Instant) {
+        while let Some(output) = self.call.poll() {
+            match output {
+                Output::Over => self.over = true,
+                Output::Report(report) => {
+                    self.reports.push(((now - self.begin).as_millis() as u64, report));
+                }
+                Output::Ring { .. } => self.rung(now),
+                Output::CancelRing | Output::HangUp(_) => self.ring += 1,
+                Output::Fetch { .. } => {
+                    let answer = self.fetches.pop_front().unwrap_or_else(|| Err("no such host".into()));
+                    self.at(now + self.scenario.costs.fetch, Due::Input(Input::Fetched(answer)));
+                }
+                job => {
+                    if let Some((cost, done)) = self.engines.work(job, self.caller.saying()) {
+                        self.at(now + cost, Due::Input(Input::Done(done)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn rung(&mut self, now: Instant) {
+        let manner = match self.agents.len() {
+            0 => AgentManner::Rings,
+            1 => self.agents[0],
+            _ => self.agents.pop_front().unwrap_or(AgentManner::Rings),
+        };
+        let answered = || {
+            let media = LegMedia { codec: Codec::Pcma, payload_type: 8, event_payload_type: None };
+            Input::AgentAnswered(LegConfig { media, ssrc: 9, first_seq: 9, first_ts: 9, cname: "agent".into() })
+        };
+        match manner {
+            AgentManner::Answers(after) => self.at(now + after, Due::Input(answered())),
+            AgentManner::Leaves(after, stays) => {
+                self.at(now + after, Due::Input(answered()));
+                self.at(now + after + stays, Due::Input(Input::HungUp(Side::Agent)));
+            }
+            AgentManner::Fails(failure) => self.at(now + TICK * 5, Due::Input(Input::AgentFailed(failure))),
+            AgentManner::Rings => {}
+        }
+    }
+}
+
+fn header() -> Header {
+    let local = jiff::civil::date(2026, 11, 23).at(10, 0, 0, 0);
+    Header {
+        id: "sim".into(),
+        started_ms: 0,
+        local,
+        caller: "+15550100".to_owned().into(),
+        caller_name: None,
+        called: "100".into(),
+        transport: "sim".into(),
+    }
+}
+
+/// Where virtual time begins; only differences matter.
+#[expect(clippy::disallowed_methods, reason = "an `Instant` has no other origin; nothing depends on its value")]
+fn epoch() -> Instant {
+    Instant::now()
+}

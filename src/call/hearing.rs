@@ -1,0 +1,216 @@
+//! How a call hears its caller: frames in, turns out.
+//!
+//! ```text
+//! frame ─▶ gate ─▶ (voice detector, elsewhere) ─▶ segmenter ─▶ floor ─▶ Duck | Unduck | Stop | Turn
+//!   └────▶ prosody                                    └─▶ Partial, Pause (work ahead)
+//! ```
+//! Positions are samples of the leg; [`Hearing::instant`] turns one into time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::audio::{Frame, Rate};
+use crate::speech::floor::{Act, BargeIn, Floor};
+use crate::speech::gate::{Gate, Passed};
+use crate::speech::utterance::{Endpointing, Event, Segmenter};
+
+/// Silence after which recognition of the whole utterance starts, before it is sure that it is over.
+const WORK_AHEAD_MS: u64 = 200;
+/// Stretches of fed sound that are remembered, to place a probability that comes late.
+const STRETCHES: usize = 8;
+
+/// What was heard.
+#[derive(Debug, Clone)]
+pub enum Sound {
+    /// Somebody may be starting to speak: lower our voice.
+    Duck,
+    /// It was nothing.
+    Unduck,
+    /// The caller takes the floor: stop our line.
+    Stop {
+        /// First speech.
+        start: u64,
+    },
+    /// An utterance began.
+    Began {
+        /// First speech.
+        start: u64,
+    },
+    /// Time for a partial result.
+    Partial(Arc<[i16]>),
+    /// Perhaps the end: work may begin on this.
+    Pause(Arc<[i16]>),
+    /// It was not the end.
+    Resumed,
+    /// A turn is over.
+    Turn {
+        /// First speech.
+        start: u64,
+        /// Last speech.
+        end: u64,
+        /// All of it.
+        pcm: Arc<[i16]>,
+    },
+    /// What was heard over our line was a cough, or a "mhm".
+    Ignored,
+}
+
+/// Hearing of one leg.
+pub struct Hearing {
+    gate: Gate,
+    segmenter: Segmenter,
+    floor: Floor,
+    fed: u64,
+    stretches: VecDeque<(u64, u64)>,
+    position: u64,
+    latest: Instant,
+    worked_ahead: bool,
+    sounds: VecDeque<Sound>,
+}
+
+impl Hearing {
+    /// A leg that has not been heard yet.
+    pub fn new(now: Instant, rate: Rate) -> Self {
+        Self {
+            gate: Gate::new(rate),
+            segmenter: Segmenter::new(rate, Endpointing::default()),
+            floor: Floor::new(rate, BargeIn::default()),
+            fed: 0,
+            stretches: VecDeque::with_capacity(STRETCHES),
+            position: 0,
+            latest: now,
+            worked_ahead: false,
+            sounds: VecDeque::new(),
+        }
+    }
+
+    /// Sets what ends an utterance from now on.
+    pub fn expect(&mut self, endpointing: Endpointing) {
+        self.segmenter.set_endpointing(endpointing);
+    }
+
+    /// Takes the next frame; what the detector is to see goes to `feed`. With `attend` false nobody listens for speech
+    /// (a keypad menu), and the detector is spared.
+    pub fn frame(&mut self, now: Instant, frame: &Frame, attend: bool, mut feed: impl FnMut(&[i16])) {
+        self.latest = now;
+        self.position += frame.samples().len() as u64;
+        self.segmenter.audio(frame.samples());
+        match self.gate.push(frame) {
+            Passed::Opened { from, pcm } if attend => {
+                if self.stretches.len() == STRETCHES {
+                    self.stretches.pop_front();
+                }
+                self.stretches.push_back((self.fed, from));
+                self.fed += pcm.len() as u64;
+                feed(pcm);
+            }
+            Passed::Open if attend && !self.stretches.is_empty() => {
+                self.fed += frame.samples().len() as u64;
+                feed(frame.samples());
+            }
+            _ => self.segmented(self.position, 0.0),
+        }
+        self.watch();
+    }
+
+    /// A probability from the detector; `fed` counts the samples that it was given.
+    pub fn voice(&mut self, fed: u64, probability: f32) {
+        let Some((start, at)) = self.stretches.iter().rev().find(|(start, _)| *start < fed) else { return };
+        let position = at + (fed - start);
+        self.segmented(position, probability);
+    }
+
+    fn segmented(&mut self, position: u64, probability: f32) {
+        let event = self.segmenter.voice(position, probability);
+        if let Some(event) = &event {
+            match event {
+                Event::Started { start, .. } => self.sounds.push_back(Sound::Began { start: *start }),
+                Event::Resumed { .. } if self.worked_ahead => {
+                    self.worked_ahead = false;
+                    self.sounds.push_back(Sound::Resumed);
+                }
+                _ => {}
+            }
+            let act = self.floor.caller(event);
+            self.act(act, Some(event));
+        }
+        let act = self.floor.progress(position);
+        self.act(act, None);
+    }
+
+    fn act(&mut self, act: Option<Act>, event: Option<&Event>) {
+        let sound = match (act, event) {
+            (None, _) => return,
+            (Some(Act::Duck), _) => Sound::Duck,
+            (Some(Act::Unduck), _) => Sound::Unduck,
+            (Some(Act::Stop), _) => {
+                Sound::Stop { start: self.position.saturating_sub(u64::from(self.segmenter.rate().hz()) / 5) }
+            }
+            (Some(Act::Take), Some(Event::Ended { start, end, .. })) => {
+                self.worked_ahead = false;
+                Sound::Turn { start: *start, end: *end, pcm: self.segmenter.pcm() }
+            }
+            (Some(Act::Take), _) => return,
+            (Some(Act::Ignore), _) => {
+                self.worked_ahead = false;
+                Sound::Ignored
+            }
+        };
+        self.sounds.push_back(sound);
+    }
+
+    /// Partial results and work ahead are due by the clock of the sound, not by events.
+    fn watch(&mut self) {
+        if !self.segmenter.is_active() {
+            return;
+        }
+        let silence = self.segmenter.silence() * 1_000 / u64::from(self.segmenter.rate().hz());
+        if silence >= WORK_AHEAD_MS && !self.worked_ahead {
+            self.worked_ahead = true;
+            self.sounds.push_back(Sound::Pause(self.segmenter.pcm()));
+        } else if silence == 0 && self.segmenter.partial_due() {
+            self.sounds.push_back(Sound::Partial(self.segmenter.pcm()));
+        }
+    }
+
+    /// Our line starts.
+    pub fn we_start(&mut self, interruptible: bool) {
+        self.floor.we_start(interruptible);
+    }
+
+    /// Our line is over.
+    pub fn we_end(&mut self) {
+        self.floor.we_end();
+    }
+
+    /// Ends an utterance where it stands: a key was pressed, or the caller is put through.
+    pub fn cut(&mut self) {
+        if let Some(event) = self.segmenter.cut() {
+            let act = self.floor.caller(&event);
+            self.act(act, Some(&event));
+        }
+    }
+
+    /// The next thing heard.
+    pub fn poll(&mut self) -> Option<Sound> {
+        self.sounds.pop_front()
+    }
+
+    /// Whether the caller is speaking, pauses included.
+    pub fn is_active(&self) -> bool {
+        self.segmenter.is_active()
+    }
+
+    /// When the sample at `position` came out of the jitter buffer.
+    pub fn instant(&self, position: u64) -> Instant {
+        let rate = u64::from(self.segmenter.rate().hz());
+        let ago = Duration::from_micros(self.position.saturating_sub(position) * 1_000_000 / rate);
+        self.latest.checked_sub(ago).unwrap_or(self.latest)
+    }
+
+    /// Samples heard.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+}

@@ -1,0 +1,231 @@
+//! What goes into a call and what comes out of it: the whole contract with its driver.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::call::leg::LegConfig;
+use crate::call::ports::{Done, EmbedJob, Kind, RecognizeJob, SynthesizeJob};
+use crate::dialplan::script::TransferFailure;
+use crate::pii::Pii;
+use crate::speech::emotion::Mood;
+
+/// The two parties of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// Who rang us.
+    Caller,
+    /// The human who takes over.
+    Agent,
+}
+
+/// News for a call. Packets and ticks have methods of their own, since they come fifty times a second.
+#[derive(Debug)]
+pub enum Input {
+    /// A job is done.
+    Done(Done),
+    /// A key by SIP INFO.
+    Key(char),
+    /// The answer to [`Output::Fetch`].
+    Fetched(Result<serde_json::Value, String>),
+    /// A leg's media was renegotiated: hold, resume, another payload type.
+    Renegotiated {
+        /// Whose.
+        side: Side,
+        /// Whether we send.
+        send: bool,
+        /// Whether we receive.
+        receive: bool,
+    },
+    /// A leg ended from the other end, or its media path is gone.
+    HungUp(Side),
+    /// The agent's telephone rings.
+    AgentRinging,
+    /// The agent answered; media flows from now on.
+    AgentAnswered(LegConfig),
+    /// The agent did not answer.
+    AgentFailed(TransferFailure),
+    /// The server wants the call to end.
+    Finish(Finish),
+}
+
+/// Why the server ends a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// It shuts down, and the time to drain is over.
+    Draining,
+    /// It has lasted as long as a call may.
+    Longest,
+}
+
+impl Finish {
+    /// What the caller is told.
+    pub(super) const fn words(self) -> &'static str {
+        match self {
+            Self::Draining => "I am sorry, we have to end this call now. Please call again in a few minutes. Goodbye.",
+            Self::Longest => "I am sorry, this call has reached its longest time. Please call again. Goodbye.",
+        }
+    }
+
+    /// What the record says.
+    pub(super) const fn reason(self) -> &'static str {
+        match self {
+            Self::Draining => "the server was shut down",
+            Self::Longest => "the longest time of a call was reached",
+        }
+    }
+}
+
+/// What a call wants from its driver.
+#[derive(Debug)]
+pub enum Output {
+    /// Recognise.
+    Recognize(RecognizeJob),
+    /// Synthesise.
+    Synthesize(SynthesizeJob),
+    /// Embed.
+    Embed(EmbedJob),
+    /// Fetch JSON.
+    Fetch {
+        /// The address; may hold a slot's value.
+        url: Pii<String>,
+        /// How long it may take.
+        timeout: Duration,
+    },
+    /// Ring an agent; answered by `AgentRinging`, `AgentAnswered` or `AgentFailed`.
+    Ring {
+        /// SIP address.
+        agent: String,
+        /// The queue, for its credentials; `None` for an address that a plan named.
+        queue: Option<String>,
+    },
+    /// Stop ringing the agent.
+    CancelRing,
+    /// End a leg.
+    HangUp(Side),
+    /// Something to show and to count.
+    Report(Report),
+    /// The call is over: nothing more comes.
+    Over,
+}
+
+/// A call as it happens, for the live log, the metrics and whoever watches.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum Report {
+    /// A state of the plan was entered.
+    State {
+        /// Its name.
+        state: String,
+    },
+    /// We said this, as far as it was heard.
+    Said {
+        /// The words.
+        text: String,
+        /// Whether all of it was heard.
+        whole: bool,
+    },
+    /// The caller took the floor while we spoke.
+    Interrupted {
+        /// From the first speech to the end of the prompt, ms.
+        after_ms: f32,
+    },
+    /// Words so far.
+    Partial {
+        /// The words.
+        text: String,
+    },
+    /// The words of a finished turn.
+    Heard {
+        /// The words.
+        text: String,
+        /// Of the recogniser, 0..1.
+        confidence: f32,
+        /// Recognition's share of the wait, ms.
+        recognition_ms: f32,
+    },
+    /// What was meant.
+    Understood {
+        /// The intent, or `None` for none of these.
+        intent: Option<String>,
+        /// Its probability, 0..1.
+        score: f32,
+        /// The share of the wait, ms.
+        took_ms: f32,
+    },
+    /// How it was said.
+    Felt {
+        /// 0..1.
+        frustration: f32,
+        /// The same, as a dialplan sees it.
+        mood: Mood,
+        /// Ranked, in plain words.
+        reasons: Vec<String>,
+    },
+    /// Keys.
+    Keys {
+        /// What was typed; a masked slot's is not shown.
+        keys: String,
+    },
+    /// The first packet of the answer went out.
+    Answered {
+        /// From the last speech of the caller, ms.
+        total_ms: f32,
+        /// Silence awaited, ms.
+        silence_ms: f32,
+        /// Rendering of the first sentence, ms.
+        synthesis_ms: f32,
+    },
+    /// The hand-over goes on.
+    Handover {
+        /// What happened, in words.
+        step: String,
+    },
+    /// Something went wrong, and what the caller got instead.
+    Trouble {
+        /// In words.
+        what: String,
+    },
+}
+
+/// Where the traffic of a tick goes; must neither block nor allocate.
+pub trait Sink {
+    /// A packet for a leg.
+    fn packet(&mut self, side: Side, kind: Kind, packet: &[u8]);
+    /// Stereo samples of the recording, interleaved.
+    fn recording(&mut self, stereo: &[i16]);
+    /// Samples of the caller for the voice detector.
+    fn voice(&mut self, samples: &[i16]);
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::State { state } => write!(f, "state      {state}"),
+            Self::Said { text, whole: true } => write!(f, "said       {text}"),
+            Self::Said { text, whole: false } => write!(f, "said       {text} … (interrupted)"),
+            Self::Interrupted { after_ms } => write!(f, "barge-in   prompt stopped {after_ms:.0} ms after the caller began"),
+            Self::Partial { text } => write!(f, "hears      {text} …"),
+            Self::Heard { text, confidence, recognition_ms } => write!(
+                f,
+                "heard      {text} (confidence {confidence:.2}; {recognition_ms:.0} ms after the end of the turn)"
+            ),
+            Self::Understood { intent: Some(intent), score, took_ms } => {
+                write!(f, "intent     {intent} ({score:.2}; {took_ms:.0} ms)")
+            }
+            Self::Understood { intent: None, took_ms, .. } => write!(f, "intent     none of these ({took_ms:.0} ms)"),
+            Self::Felt { frustration, mood, reasons } if reasons.is_empty() => {
+                write!(f, "feels      {frustration:.2} {mood:?}")
+            }
+            Self::Felt { frustration, mood, reasons } => {
+                write!(f, "feels      {frustration:.2} {mood:?}: {}", reasons.join("; "))
+            }
+            Self::Keys { keys } => write!(f, "keys       {keys}"),
+            Self::Answered { total_ms, silence_ms, synthesis_ms } => write!(
+                f,
+                "answered   {total_ms:.0} ms after the caller's last sound (silence awaited {silence_ms:.0}, voice {synthesis_ms:.0})"
+            ),
+            Self::Handover { step } => write!(f, "handover   {step}"),
+            Self::Trouble { what } => write!(f, "trouble    {what}"),
+        }
+    }
+}

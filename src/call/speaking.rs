@@ -1,0 +1,278 @@
+//! What we say: lines, cut into sentences, ordered from the synthesiser ahead of time and played in order.
+//!
+//! ```text
+//! say("A. B. C.") ─▶ jobs A, B, C ─▶ (any order) sentence(A) … ─▶ Playout, in order ─▶ heard(): what reached the caller
+//! ```
+//! Never touches a thread: jobs leave through [`Speaking::jobs`], results come back through [`Speaking::sentence`].
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::audio::{Frame, Playout, Rate, SayRef};
+use crate::call::ports::{JobError, SayId, SynthesizeJob};
+use crate::call::sentences;
+
+/// A sentence nobody needs any more by then is not rendered.
+const RENDER_DEADLINE: Duration = Duration::from_secs(30);
+/// Sentences ordered ahead of the one that plays: more would hold up other calls' first words.
+const AHEAD: usize = 2;
+/// Fade at an interruption, ms: short enough to feel immediate, long enough not to click.
+const FADE_MS: u32 = 40;
+
+/// Music behind a wait is quieter than a voice.
+const BACKGROUND_GAIN: f32 = 0.5;
+
+/// What a line is, beside its words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manner {
+    /// Whether the caller may interrupt.
+    pub interruptible: bool,
+    /// Whether it holds a masked slot.
+    pub masked: bool,
+}
+
+impl Manner {
+    /// An ordinary line.
+    pub const PLAIN: Self = Self { interruptible: true, masked: false };
+    /// A line that is always heard to its end.
+    pub const FIRM: Self = Self { interruptible: false, masked: false };
+}
+
+/// A line as far as the caller heard it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// The line.
+    pub say: SayId,
+    /// The words, cut at the last one that was played.
+    pub text: String,
+    /// Whether all of it was played.
+    pub whole: bool,
+    /// Whether it held a masked slot.
+    pub masked: bool,
+}
+
+struct Sentence {
+    text: String,
+    state: State,
+}
+
+enum State {
+    Waiting,
+    Ordered,
+    Ready(Arc<[i16]>),
+    Queued,
+}
+
+struct Line {
+    id: SayId,
+    manner: Manner,
+    sentences: Vec<Sentence>,
+    asked_at: Instant,
+}
+
+/// One leg's outgoing speech.
+pub struct Speaking {
+    playout: Playout,
+    rate: Rate,
+    voice: String,
+    lines: VecDeque<Line>,
+    next: u32,
+    jobs: VecDeque<SynthesizeJob>,
+    failures: u32,
+}
+
+impl Speaking {
+    /// For a leg that runs at `rate`; `first` keeps the lines of two legs of a call apart.
+    pub fn new(rate: Rate, voice: String, first: SayId) -> Self {
+        Self {
+            playout: Playout::new(rate),
+            rate,
+            voice,
+            lines: VecDeque::new(),
+            next: first.0,
+            jobs: VecDeque::new(),
+            failures: 0,
+        }
+    }
+
+    /// Queues a line behind what is being said.
+    pub fn say(&mut self, now: Instant, text: &str, manner: Manner) -> SayId {
+        let id = SayId(self.next);
+        self.next += 1;
+        let sentences: Vec<_> =
+            sentences::sentences(text).into_iter().map(|text| Sentence { text, state: State::Waiting }).collect();
+        if !sentences.is_empty() {
+            self.lines.push_back(Line { id, manner, sentences, asked_at: now });
+            self.order(now);
+        }
+        id
+    }
+
+    /// Orders what comes next, up to [`AHEAD`] sentences at a time.
+    fn order(&mut self, now: Instant) {
+        let ordered = |s: &&Sentence| matches!(s.state, State::Ordered);
+        let mut room = AHEAD.saturating_sub(self.lines.iter().flat_map(|l| &l.sentences).filter(ordered).count());
+        for line in &mut self.lines {
+            for (index, sentence) in line.sentences.iter_mut().enumerate() {
+                if room == 0 {
+                    return;
+                }
+                if matches!(sentence.state, State::Waiting) {
+                    sentence.state = State::Ordered;
+                    room -= 1;
+                    self.jobs.push_back(SynthesizeJob {
+                        say: line.id,
+                        sentence: index as u32,
+                        text: sentence.text.clone(),
+                        voice: self.voice.clone(),
+                        rate: self.rate,
+                        cacheable: !line.manner.masked,
+                        deadline: now + RENDER_DEADLINE,
+                    });
+                }
+            }
+        }
+    }
+
+    /// The next order for the synthesiser.
+    pub fn job(&mut self) -> Option<SynthesizeJob> {
+        self.jobs.pop_front()
+    }
+
+    /// A rendered sentence, or the news that it cannot be had. Returns when its line was asked for, if this is the first
+    /// sentence of it.
+    pub fn sentence(
+        &mut self,
+        now: Instant,
+        say: SayId,
+        sentence: u32,
+        result: Result<Arc<[i16]>, JobError>,
+    ) -> Option<Instant> {
+        let line = self.lines.iter_mut().find(|l| l.id == say)?;
+        let asked_at = line.asked_at;
+        let slot = line.sentences.get_mut(sentence as usize)?;
+        let pcm = match result {
+            Ok(pcm) => pcm,
+            Err(_) => {
+                self.failures += 1;
+                // A caller never hears silence: what cannot be spoken is at least a tone.
+                tone(self.rate)
+            }
+        };
+        slot.state = State::Ready(pcm);
+        self.feed();
+        self.order(now);
+        (sentence == 0).then_some(asked_at)
+    }
+
+    /// Hands over to the playout what is ready, in order and without a gap in the text.
+    fn feed(&mut self) {
+        for line in &mut self.lines {
+            for (index, sentence) in line.sentences.iter_mut().enumerate() {
+                match &sentence.state {
+                    State::Queued => {}
+                    State::Ready(pcm) => {
+                        let at = SayRef { say: line.id.0, sentence: index as u32 };
+                        if self.playout.push(at, Arc::clone(pcm)).is_err() {
+                            return; // full: tried again when it has played some
+                        }
+                        sentence.state = State::Queued;
+                    }
+                    State::Waiting | State::Ordered => return,
+                }
+            }
+        }
+    }
+
+    /// Writes the next 20 ms; true while a line is heard (music alone is none).
+    pub fn next_frame(&mut self, out: &mut Frame) -> bool {
+        self.playout.next_frame(out);
+        self.playout.speaking().is_some()
+    }
+
+    /// Takes out lines that have been played to their end. Call it after [`Speaking::next_frame`].
+    pub fn finished(&mut self) -> Option<Heard> {
+        self.feed();
+        let line = self.lines.front()?;
+        let last = line.sentences.len() as u32 - 1;
+        let queued = line.sentences.iter().all(|s| matches!(s.state, State::Queued));
+        let waits = self.playout.played(line.id.0).iter().any(|s| s.sentence == last && s.played < s.total);
+        if !queued || waits {
+            return None;
+        }
+        let line = self.lines.pop_front()?;
+        let text = line.sentences.into_iter().map(|s| s.text).collect::<Vec<_>>().join(" ");
+        Some(Heard { say: line.id, text, whole: true, masked: line.manner.masked })
+    }
+
+    /// The caller takes the floor: what plays fades, what was to come is dropped, unless it may not be interrupted.
+    /// Returns the lines as far as they were heard.
+    pub fn interrupt(&mut self) -> Vec<Heard> {
+        if !self.interruptible() {
+            return Vec::new();
+        }
+        let lines = std::mem::take(&mut self.lines);
+        self.jobs.clear();
+        let heard = lines.into_iter().filter_map(|line| self.heard_so_far(line)).collect();
+        self.playout.stop(FADE_MS);
+        heard
+    }
+
+    fn heard_so_far(&mut self, line: Line) -> Option<Heard> {
+        let mut words = Vec::new();
+        let mut whole = true;
+        let played = self.playout.played(line.id.0);
+        for (index, sentence) in line.sentences.iter().enumerate() {
+            let heard = played.iter().find(|s| s.sentence == index as u32);
+            let (played, total) = heard.map_or((0, 1), |s| (u64::from(s.played), u64::from(s.total)));
+            let all: Vec<&str> = sentence.text.split_whitespace().collect();
+            // Words are taken to be spread evenly over the sentence; one that was cut does not count as heard.
+            let count = (all.len() as u64 * played.min(total) / total.max(1)) as usize;
+            whole &= count == all.len();
+            words.extend(all.into_iter().take(count).map(str::to_owned));
+        }
+        let text = words.join(" ");
+        (!text.is_empty()).then_some(Heard { say: line.id, text, whole, masked: line.manner.masked })
+    }
+
+    /// Whether what is being said, or about to be, may be interrupted.
+    pub fn interruptible(&self) -> bool {
+        self.lines.iter().all(|l| l.manner.interruptible)
+    }
+
+    /// Whether nothing is being said nor about to be. Hold music does not count.
+    pub fn is_idle(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+
+    /// Whether any line on its way holds a masked slot.
+    pub fn masked(&self) -> bool {
+        self.lines.iter().any(|l| l.manner.masked)
+    }
+
+    /// Lowers the voice while it is not clear whether the caller takes the floor.
+    pub fn duck(&mut self, down: bool) {
+        self.playout.duck(down);
+    }
+
+    /// Plays `clip` over and over behind whatever is said; `None` ends it.
+    pub fn background(&mut self, clip: Option<Arc<[i16]>>) {
+        match clip {
+            Some(clip) => self.playout.loop_clip(clip, BACKGROUND_GAIN),
+            None => self.playout.stop_loop(),
+        }
+    }
+
+    /// Sentences that could not be rendered.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+}
+
+/// 300 ms of a soft 440 Hz tone.
+fn tone(rate: Rate) -> Arc<[i16]> {
+    let step = 2.0 * std::f32::consts::PI * 440.0 / rate.hz() as f32;
+    (0..rate.hz() * 3 / 10).map(|n| ((n as f32 * step).sin() * 3_000.0) as i16).collect()
+}

@@ -1,0 +1,144 @@
+//! Runs the script: its actions become speech, waiting, fetches and hand-overs; keys and silence become its inputs.
+
+use std::time::Instant;
+
+use super::io::{Output, Report};
+use super::logbook::MASKED;
+use super::ports::Hint;
+use super::record::Outcome;
+use super::speaking::Manner;
+use super::timers::Timer;
+use super::{Call, Phase};
+use crate::dialplan::script::{Action, Expect, Input, Listen};
+use crate::nlu::keypad::Entry;
+use crate::pii::Pii;
+use crate::speech::emotion;
+use crate::speech::utterance::Endpointing;
+
+impl Call {
+    /// Tells the script, and does what it says.
+    pub(super) fn run(&mut self, now: Instant, input: Input) {
+        self.script.handle(input);
+        while let Some(action) = self.script.poll() {
+            self.act(now, action);
+        }
+        self.resume(now);
+    }
+
+    fn act(&mut self, now: Instant, action: Action) {
+        match action {
+            Action::Entered { state } => {
+                self.log.event(now, format!("state {state}"));
+                self.report(Report::State { state });
+            }
+            Action::Say(say) => {
+                self.speaking.say(now, &say.text, Manner { interruptible: say.interruptible, masked: say.masked });
+            }
+            Action::Listen(listen) => self.listen(now, listen),
+            Action::Trouble { what } => self.trouble(now, what),
+            Action::Fetch(fetch) => {
+                self.outbox.push_back(Output::Fetch { url: Pii::new(fetch.url), timeout: fetch.timeout });
+            }
+            Action::Transfer(transfer) => self.transfer(now, transfer),
+            Action::End => {
+                self.log.outcome(Outcome::Completed);
+                self.goodbye(now);
+            }
+        }
+    }
+
+    fn listen(&mut self, now: Instant, listen: Listen) {
+        let hint = self.line.understanding.hint(&listen.expect);
+        self.hearing.expect(if hint == Hint::Digits { Endpointing::digits() } else { Endpointing::default() });
+        self.timers.clear(Timer::NoInput);
+        self.timers.clear(Timer::Keypad);
+        let rule = self.line.understanding.entry_rule(&listen.expect);
+        self.listening = Some(listen);
+        match rule {
+            Some(rule) => self.typed_ahead = self.keypad.expect(now, rule),
+            None => self.keypad.ignore(),
+        }
+    }
+
+    /// What was said or typed before the script listened is taken now.
+    fn resume(&mut self, now: Instant) {
+        if self.listening.is_none() {
+            return;
+        }
+        if let Some(heard) = self.unheard.take() {
+            self.listening = None;
+            self.run(now, Input::Heard(heard));
+        } else if let Some(entry) = self.typed_ahead.take() {
+            self.typed(now, entry);
+        } else if let Some(deadline) = self.keypad.deadline() {
+            self.timers.set(Timer::Keypad, deadline);
+        }
+    }
+
+    /// A key, by telephone-event or SIP INFO.
+    pub(super) fn key(&mut self, now: Instant, key: char) {
+        if self.phase != Phase::Script {
+            return;
+        }
+        let entry = self.keypad.press(now, key);
+        if self.listening.is_none() {
+            return;
+        }
+        self.timers.clear(Timer::NoInput);
+        self.interrupt(now);
+        match (entry, self.keypad.deadline()) {
+            (Some(entry), _) => self.typed(now, entry),
+            (None, Some(deadline)) => self.timers.set(Timer::Keypad, deadline),
+            (None, None) => {}
+        }
+    }
+
+    pub(super) fn keypad_expired(&mut self, now: Instant) {
+        if let Some(entry) = self.keypad.expire(now) {
+            self.typed(now, entry);
+        }
+    }
+
+    fn typed(&mut self, now: Instant, entry: Entry) {
+        self.timers.clear(Timer::Keypad);
+        self.keypad.ignore();
+        let keys = if self.expects_masked() { MASKED.to_owned() } else { entry.keys.clone() };
+        self.log.event(now, format!("keys {keys}"));
+        self.report(Report::Keys { keys });
+        self.turns.typed(now);
+        if self.listening.take().is_some() {
+            self.run(now, Input::Keys(entry.keys));
+        }
+    }
+
+    /// The caller said nothing in time.
+    pub(super) fn no_input(&mut self, now: Instant) {
+        if self.listening.take().is_none() {
+            return;
+        }
+        self.keypad.ignore();
+        self.log.event(now, "no input");
+        self.frustration.event(emotion::Event::NoInput);
+        self.signal();
+        self.run(now, Input::NoInput);
+    }
+
+    /// Whether what is expected or said now may not be recorded.
+    pub(super) fn masking(&self) -> bool {
+        self.expects_masked() || self.speaking.masked() || self.turns.masked()
+    }
+
+    /// Whether a masked slot is being asked for.
+    pub(super) fn expects_masked(&self) -> bool {
+        self.listening.is_some() && self.script.hears_masked()
+    }
+
+    /// Whether the state waits for keys alone, so that nobody need listen for speech.
+    pub(super) fn keys_only(&self) -> bool {
+        self.listening.as_ref().is_some_and(|listen| {
+            listen.intents.is_empty()
+                && listen.knowledge.is_empty()
+                && matches!(&listen.expect, Expect::Intents { keys, .. } if !keys.is_empty())
+        })
+    }
+}

@@ -1,0 +1,421 @@
+//! From the end of an utterance to what the script is told: recognition (begun ahead, while it is not yet sure that the
+//! caller is done), understanding, and how it was said.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::hearing::Sound;
+use super::io::{Output, Report};
+use super::logbook::{MASKED, hide_digits};
+use super::ports::{AbortFlag, EmbedJob, Hint, JobError, RecognizeJob, Role, Transcript, TurnId};
+use super::record::{Latency, Turn};
+use super::timers::Timer;
+use super::understand::Meaning;
+use super::{Call, Phase, TICK};
+use crate::dialplan::script;
+use crate::speech::emotion;
+use crate::speech::prosody::Features;
+
+/// A partial result that comes later than this is of no use.
+const PARTIAL_DEADLINE: Duration = Duration::from_millis(1_500);
+/// A final result that comes later is taken for none: the caller is asked again.
+const FINAL_DEADLINE: Duration = Duration::from_secs(6);
+/// Turns that may wait for understanding; a caller cannot speak faster than that.
+const MOST_WAITING: usize = 4;
+
+/// One utterance on its way to being a turn.
+struct InProgress {
+    id: TurnId,
+    start: u64,
+    /// The run of the recogniser whose result counts; a newer run has another flag.
+    run: Option<Run>,
+    transcript: Option<Transcript>,
+    ended: Option<Ended>,
+    stage: Stage,
+    /// Words that were not said to us: what the state expected is unknown by now.
+    masked: bool,
+}
+
+struct Run {
+    abort: AbortFlag,
+}
+
+struct Ended {
+    end: u64,
+    at: Instant,
+    silence_ms: f32,
+    features: Features,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Recognizing,
+    Understanding { since: Instant },
+}
+
+/// The utterances of a call that are not answered yet, and the answer that is on its way.
+#[derive(Default)]
+pub(super) struct Turns {
+    next: u32,
+    waiting: VecDeque<InProgress>,
+    answer: Option<Answer>,
+    last_intent: Option<String>,
+    /// What happened in the dialogue since the last utterance was felt.
+    events: Vec<emotion::Event>,
+}
+
+/// The answer whose first packet has not gone out yet.
+struct Answer {
+    last_speech: Instant,
+    asked: Instant,
+    rendered: Option<Instant>,
+    latency: Latency,
+}
+
+impl Turns {
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// A key was pressed: what was being said is no turn any more, and the answer is to the key.
+    pub(super) fn typed(&mut self, now: Instant) {
+        self.abort();
+        self.answer = Some(Answer { last_speech: now, asked: now, rendered: None, latency: Latency::default() });
+    }
+
+    /// Whether something that was said in answer to a masked slot is still being worked on.
+    pub(super) fn masked(&self) -> bool {
+        self.waiting.iter().any(|turn| turn.masked)
+    }
+
+    pub(super) fn abort(&mut self) {
+        for turn in self.waiting.drain(..) {
+            if let Some(run) = turn.run {
+                run.abort.abort();
+            }
+        }
+    }
+
+    /// The first sentence of a line asked for at `asked` is there.
+    pub(super) fn rendered(&mut self, now: Instant, asked: Option<Instant>) {
+        if let (Some(answer), Some(asked)) = (&mut self.answer, asked)
+            && asked >= answer.asked
+        {
+            answer.rendered.get_or_insert(now);
+        }
+    }
+
+    fn find(&mut self, id: TurnId) -> Option<&mut InProgress> {
+        self.waiting.iter_mut().find(|t| t.id == id)
+    }
+}
+
+impl Call {
+    /// Acts on all that was heard.
+    pub(super) fn sounds(&mut self, now: Instant) {
+        while let Some(sound) = self.hearing.poll() {
+            match sound {
+                Sound::Duck => self.speaking.duck(true),
+                Sound::Unduck => self.speaking.duck(false),
+                Sound::Stop { start } => self.barged_in(now, start),
+                Sound::Began { start } => self.began(start),
+                Sound::Partial(pcm) => self.recognize(now, Role::Partial, pcm),
+                Sound::Pause(pcm) => self.recognize(now, Role::Final, pcm),
+                Sound::Resumed => self.resumed(),
+                Sound::Turn { start, end, pcm } => self.turn_ended(now, start, end, pcm),
+                Sound::Ignored => {
+                    self.speaking.duck(false);
+                    if let Some(run) = self.turns.waiting.pop_back().and_then(|t| t.run) {
+                        run.abort.abort();
+                    }
+                }
+            }
+        }
+    }
+
+    fn barged_in(&mut self, now: Instant, start: u64) {
+        self.speaking.duck(false);
+        let after_ms = ms(now.saturating_duration_since(self.hearing.instant(start)));
+        self.interrupt(now);
+        self.turns.events.push(emotion::Event::Interruption);
+        self.log.event(now, "the caller interrupted");
+        self.report(Report::Interrupted { after_ms });
+    }
+
+    fn began(&mut self, start: u64) {
+        self.timers.clear(Timer::NoInput);
+        if self.phase != Phase::Script {
+            return;
+        }
+        if self.turns.waiting.len() == MOST_WAITING {
+            self.turns.waiting.pop_front();
+        }
+        let id = TurnId(self.turns.next);
+        self.turns.next += 1;
+        let masked = self.expects_masked();
+        let stage = Stage::Recognizing;
+        self.turns.waiting.push_back(InProgress { id, start, run: None, transcript: None, ended: None, stage, masked });
+    }
+
+    fn recognize(&mut self, now: Instant, role: Role, pcm: Arc<[i16]>) {
+        let hint = self.listening.as_ref().map_or(Hint::Open, |l| self.line.understanding.hint(&l.expect));
+        let rate = self.rate;
+        let Some(turn) = self.turns.waiting.back_mut().filter(|t| t.ended.is_none() || role == Role::Final) else { return };
+        let abort = AbortFlag::default();
+        if role == Role::Final
+            && let Some(old) = turn.run.replace(Run { abort: abort.clone() })
+        {
+            old.abort.abort();
+        }
+        let deadline = now + if role == Role::Final { FINAL_DEADLINE } else { PARTIAL_DEADLINE };
+        let job = RecognizeJob { turn: turn.id, role, pcm, rate, hint, deadline, abort };
+        self.outbox.push_back(Output::Recognize(job));
+    }
+
+    /// The pause was none: what was begun on it is worth nothing.
+    fn resumed(&mut self) {
+        if let Some(turn) = self.turns.waiting.back_mut() {
+            turn.transcript = None;
+            if let Some(run) = turn.run.take() {
+                run.abort.abort();
+            }
+        }
+    }
+
+    fn turn_ended(&mut self, now: Instant, start: u64, end: u64, pcm: Arc<[i16]>) {
+        let features = self.prosody.features(start..end);
+        let last_speech = self.hearing.instant(end).checked_sub(self.leg.playout_delay()).unwrap_or(now);
+        let silence_ms = ms(now.saturating_duration_since(last_speech));
+        if self.phase != Phase::Script {
+            // While the caller is with a human, only how they sound is of interest.
+            self.felt(now, &features, "");
+            return;
+        }
+        let Some(turn) = self.turns.waiting.back_mut() else { return };
+        turn.ended = Some(Ended { end, at: now, silence_ms, features });
+        turn.start = start;
+        if turn.transcript.is_none() && turn.run.is_none() {
+            self.recognize(now, Role::Final, pcm);
+        }
+        self.timers.set(Timer::Engine, now + FINAL_DEADLINE);
+        self.advance(now);
+    }
+
+    /// A recogniser's result.
+    pub(super) fn recognized(
+        &mut self,
+        now: Instant,
+        id: TurnId,
+        role: Role,
+        result: Result<Transcript, JobError>,
+        _took: Duration,
+    ) {
+        let Some(turn) = self.turns.find(id) else { return };
+        match (role, result) {
+            (Role::Partial, Ok(transcript)) if !transcript.text.is_empty() && turn.ended.is_none() => {
+                let masked = turn.masked;
+                let text = self.shown(masked, &transcript.text);
+                self.report(Report::Partial { text });
+            }
+            (Role::Partial, _) => {}
+            (Role::Final, Ok(transcript)) => {
+                // A run that was aborted may still have come to its end: its words are not the whole.
+                if turn.run.as_ref().is_some_and(|run| !run.abort.is_aborted()) {
+                    turn.transcript = Some(transcript);
+                    self.advance(now);
+                }
+            }
+            (Role::Final, Err(JobError::Skipped)) => {}
+            (Role::Final, Err(error)) => {
+                turn.run = None;
+                if turn.ended.is_some() {
+                    turn.transcript = Some(Transcript::default());
+                    self.trouble(now, format!("recognition failed: {error}; asked again"));
+                    self.advance(now);
+                }
+            }
+        }
+    }
+
+    /// Takes the oldest turn as far as it goes.
+    fn advance(&mut self, now: Instant) {
+        let Some(turn) = self.turns.waiting.front_mut() else { return };
+        let (Some(ended), Some(transcript), Stage::Recognizing) = (&turn.ended, &turn.transcript, turn.stage) else {
+            return;
+        };
+        turn.stage = Stage::Understanding { since: now };
+        let (id, masked, text, confidence) = (turn.id, turn.masked, transcript.text.clone(), transcript.confidence);
+        let recognition_ms = ms(now.saturating_duration_since(ended.at));
+        let shown = self.shown(masked, &text);
+        self.report(Report::Heard { text: shown, confidence, recognition_ms });
+        match self.line.understanding.at_once(&text, self.listening.as_ref(), self.today) {
+            Some(meaning) => self.understood(now, meaning),
+            None => {
+                let job = EmbedJob { turn: id, text, deadline: now + FINAL_DEADLINE };
+                self.outbox.push_back(Output::Embed(job));
+            }
+        }
+    }
+
+    /// An embedding.
+    pub(super) fn embedded(
+        &mut self,
+        now: Instant,
+        id: TurnId,
+        result: Result<Arc<[f32]>, JobError>,
+        _took: Duration,
+    ) {
+        let Some(turn) = self.turns.waiting.front().filter(|t| t.id == id) else { return };
+        let text = turn.transcript.as_ref().map(|t| t.text.clone()).unwrap_or_default();
+        let meaning = match result {
+            Ok(vector) => self.line.understanding.by_vector(&text, &vector, self.listening.as_ref(), self.today),
+            Err(error) => {
+                self.trouble(now, format!("understanding failed: {error}; asked again"));
+                Meaning::default()
+            }
+        };
+        self.understood(now, meaning);
+    }
+
+    /// The oldest turn is understood, as far as it can be: the script hears of it.
+    fn understood(&mut self, now: Instant, meaning: Meaning) {
+        let Some(turn) = self.turns.waiting.pop_front() else { return };
+        let (Some(ended), Some(transcript)) = (turn.ended, turn.transcript) else { return };
+        self.timers.clear(Timer::Engine);
+        let since = match turn.stage {
+            Stage::Understanding { since } => since,
+            Stage::Recognizing => now,
+        };
+        let understanding_ms = ms(now.saturating_duration_since(since));
+        let intent = meaning.intent.map(|(index, _)| self.line.plan.intents()[index].name.clone());
+        let score = meaning.intent.map_or(0.0, |(_, score)| score);
+        self.report(Report::Understood { intent: intent.clone(), score, took_ms: understanding_ms });
+        self.dialogue_events(&meaning, intent.as_deref());
+        let reasons = self.felt(now, &ended.features, &transcript.text);
+        let latency = Latency {
+            silence_ms: ended.silence_ms,
+            recognition_ms: ms(since.saturating_duration_since(ended.at)),
+            understanding_ms,
+            ..Latency::default()
+        };
+        let last_speech = self.hearing.instant(ended.end).checked_sub(self.leg.playout_delay()).unwrap_or(now);
+        let record = Turn {
+            turn: turn.id.0,
+            state: self.script.state().to_owned(),
+            start_ms: self.log.ms(self.hearing.instant(turn.start)),
+            end_ms: self.log.ms(self.hearing.instant(ended.end)),
+            text: self.shown(turn.masked || meaning.slot.is_some() && self.expects_masked(), &transcript.text),
+            confidence: transcript.confidence,
+            intent,
+            intent_score: score,
+            frustration: self.frustration.score(),
+            reasons,
+            answer: String::new(),
+            latency,
+        };
+        self.log.turn(record);
+        self.turns.answer = Some(Answer { last_speech, asked: now, rendered: None, latency });
+        self.tell_script(now, meaning.into_heard(transcript.text));
+        if self.turns.waiting.front().is_some() {
+            self.advance(now);
+        }
+    }
+
+    /// What this turn says about the course of the conversation.
+    fn dialogue_events(&mut self, meaning: &Meaning, intent: Option<&str>) {
+        if meaning.is_nothing() {
+            self.turns.events.push(emotion::Event::NoMatch);
+        }
+        match intent {
+            Some(intent) if self.turns.last_intent.as_deref() == Some(intent) => {
+                self.turns.events.push(emotion::Event::RepeatedIntent);
+            }
+            Some(intent) => self.turns.last_intent = Some(intent.to_owned()),
+            None => {}
+        }
+    }
+
+    /// How it was said: updates the score; returns its reasons.
+    fn felt(&mut self, now: Instant, features: &Features, text: &str) -> Vec<String> {
+        let events = std::mem::take(&mut self.turns.events);
+        self.frustration.utterance(features, text, &events);
+        let reasons = self.frustration.reasons();
+        let frustration = self.signal();
+        self.report(Report::Felt { frustration, mood: self.frustration.mood(), reasons: reasons.clone() });
+        if self.phase != Phase::Script {
+            self.log.event(now, format!("frustration {frustration:.2} while with an agent"));
+        }
+        reasons
+    }
+
+    /// Lets the script know how the caller feels.
+    pub(super) fn signal(&mut self) -> f32 {
+        let frustration = self.frustration.score();
+        let mood = match self.frustration.mood() {
+            emotion::Mood::Calm => script::Mood::Calm,
+            emotion::Mood::Tense => script::Mood::Tense,
+            emotion::Mood::Angry => script::Mood::Angry,
+        };
+        self.log.frustration(frustration);
+        self.script.signals(frustration, mood);
+        frustration
+    }
+
+    fn tell_script(&mut self, now: Instant, heard: script::Heard) {
+        match self.listening.take() {
+            Some(_) => self.run(now, script::Input::Heard(heard)),
+            // The script is busy (a look-up): what was said meanwhile is not lost, but waits for its turn.
+            None => self.unheard = Some(heard),
+        }
+    }
+
+    /// The oldest turn was not understood in time: the caller is asked again rather than left in silence.
+    pub(super) fn engine_late(&mut self, now: Instant) {
+        let Some(turn) = self.turns.waiting.front_mut().filter(|t| t.ended.is_some()) else { return };
+        if let Some(run) = turn.run.take() {
+            run.abort.abort();
+        }
+        turn.transcript.get_or_insert_with(Transcript::default);
+        self.trouble(now, "understanding took too long; asked again".to_owned());
+        self.understood(now, Meaning::default());
+    }
+
+    /// The first packet of an answer goes out.
+    pub(super) fn answered(&mut self, now: Instant) {
+        let Some(answer) = self.turns.answer.take() else { return };
+        let mut latency = answer.latency;
+        let rendered = answer.rendered.unwrap_or(now);
+        latency.synthesis_ms = ms(rendered.saturating_duration_since(answer.asked));
+        // The packet leaves with this tick, whose frame is heard from its first sample on.
+        latency.total_ms = ms(now.saturating_duration_since(answer.last_speech));
+        if let Some(turn) = self.log.last_turn() {
+            turn.latency = latency;
+        }
+        let Latency { total_ms, silence_ms, synthesis_ms, .. } = latency;
+        self.report(Report::Answered { total_ms, silence_ms, synthesis_ms });
+    }
+
+    pub(super) fn trouble(&mut self, now: Instant, what: String) {
+        self.log.event(now, what.clone());
+        self.report(Report::Trouble { what });
+    }
+
+    /// Words as they may be shown and stored.
+    fn shown(&self, masked: bool, text: &str) -> String {
+        if masked {
+            MASKED.to_owned()
+        } else if self.line.has_masked_slots() {
+            hide_digits(text)
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+pub(super) fn ms(duration: Duration) -> f32 {
+    duration.as_secs_f32() * 1_000.0
+}
+
+// A tick is the grain of all of this.
+const _: () = assert!(TICK.as_millis() == 20);

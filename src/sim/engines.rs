@@ -1,0 +1,132 @@
+//! Engines of fixed cost: what they answer is known, and so is when.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::call::io::Output;
+use crate::call::line::{Agents, Line};
+use crate::call::ports::{Done, Role, Transcript};
+use crate::call::understand::Understanding;
+use crate::dialplan::Plan;
+use crate::nlu::background;
+use crate::speech::emotion::ProsodyModel;
+
+/// Samples of a voice detector's window at 8 kHz.
+const WINDOW: usize = 256;
+/// Mean square above which a window is speech: −40 dBov.
+const SPEECH: f64 = 32_768.0 * 32_768.0 * 1e-4;
+/// Dimensions of [`embed`].
+const DIMENSIONS: usize = 256;
+
+/// What each engine takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Costs {
+    /// A window of the voice detector.
+    pub voice: Duration,
+    /// A final recognition.
+    pub recognition: Duration,
+    /// A sentence.
+    pub synthesis: Duration,
+    /// An embedding.
+    pub embedding: Duration,
+    /// A look-up.
+    pub fetch: Duration,
+}
+
+impl Default for Costs {
+    /// As measured on two cores.
+    fn default() -> Self {
+        Self {
+            voice: Duration::from_millis(1),
+            recognition: Duration::from_millis(250),
+            synthesis: Duration::from_millis(120),
+            embedding: Duration::from_millis(6),
+            fetch: Duration::from_millis(40),
+        }
+    }
+}
+
+pub(super) struct SimEngines {
+    costs: Costs,
+    seen: u64,
+    rest: Vec<i16>,
+}
+
+impl SimEngines {
+    pub(super) fn new(costs: Costs) -> Self {
+        Self { costs, seen: 0, rest: Vec::new() }
+    }
+
+    /// Windows that are complete: position and probability.
+    pub(super) fn voice(&mut self, samples: &[i16]) -> Vec<(u64, f32)> {
+        self.rest.extend_from_slice(samples);
+        let windows = self.rest.len() / WINDOW;
+        let result = (0..windows)
+            .map(|n| {
+                let window = &self.rest[n * WINDOW..(n + 1) * WINDOW];
+                let energy: f64 = window.iter().map(|&s| f64::from(s) * f64::from(s)).sum();
+                self.seen += WINDOW as u64;
+                (self.seen, if energy / WINDOW as f64 > SPEECH { 0.95 } else { 0.02 })
+            })
+            .collect();
+        self.rest.drain(..windows * WINDOW);
+        result
+    }
+
+    /// What a job brings, and after how long. `saying` is what the caller has just said.
+    pub(super) fn work(&self, job: Output, saying: &str) -> Option<(Duration, Done)> {
+        match job {
+            Output::Recognize(job) => {
+                let result = Ok(Transcript { text: saying.to_owned(), confidence: 0.9 });
+                let took = if job.role == Role::Final { self.costs.recognition } else { self.costs.recognition / 2 };
+                Some((took, Done::Heard { turn: job.turn, role: job.role, result, took }))
+            }
+            Output::Synthesize(job) => {
+                let samples = job.text.len() * job.rate.hz() as usize / 15;
+                let pcm: Arc<[i16]> = (0..samples).map(|n| if n / 20 % 2 == 0 { 3_000 } else { -3_000 }).collect();
+                let took = self.costs.synthesis;
+                let (say, sentence) = (job.say, job.sentence);
+                Some((took, Done::Spoken { say, sentence, result: Ok(pcm), took, cached: false }))
+            }
+            Output::Embed(job) => {
+                let took = self.costs.embedding;
+                Some((took, Done::Embedded { turn: job.turn, result: Ok(embed(&job.text).into()), took }))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A sentence as a normalised bag of hashed words: alike when words are shared.
+pub fn embed(text: &str) -> Vec<f32> {
+    let mut vector = vec![0.0_f32; DIMENSIONS];
+    for word in text.to_lowercase().split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()) {
+        // FNV-1a.
+        let hash = word.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+        vector[hash as usize % DIMENSIONS] += 1.0;
+    }
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-9);
+    vector.iter_mut().for_each(|x| *x /= length);
+    vector
+}
+
+/// A line that runs `plan`, with these agents in each of the plan's queues.
+pub fn line(plan: Plan, agents: &[&str]) -> Arc<Line> {
+    let plan = Arc::new(plan);
+    let vectors: Vec<Vec<Vec<f32>>> =
+        Understanding::texts(&plan).iter().map(|class| class.iter().map(|text| embed(text)).collect()).collect();
+    let background: Vec<Vec<f32>> = background::sentences().map(embed).collect();
+    let queue = Agents { agents: agents.iter().map(|a| (*a).to_owned()).collect(), ring: Duration::from_secs(20) };
+    let queues: BTreeMap<_, _> = plan.queues().into_iter().map(|name| (name.to_owned(), queue.clone())).collect();
+    let tune: Arc<[i16]> = (0..8_000).map(|n| ((n % 64) * 50 - 1_600) as i16).collect();
+    Arc::new(Line {
+        understanding: Understanding::train(Arc::clone(&plan), &vectors, &background),
+        queues,
+        music: [Arc::clone(&tune), tune],
+        dial_allow: Vec::new(),
+        longest_call: Duration::from_secs(3_600),
+        prosody: Arc::new(ProsodyModel::shipped().expect("the shipped model is part of the program")),
+        plan,
+    })
+}

@@ -1,0 +1,271 @@
+//! Whole calls in virtual time: what the caller does, what they hear, what is left behind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sidetone::call::io::Report;
+use sidetone::call::line::Line;
+use sidetone::call::record::Outcome;
+use sidetone::dialplan::{self, script::TransferFailure};
+use sidetone::sim::{Act, AgentManner, Link, Played, Scenario, line, play};
+
+const PLAN: &str = r#"
+dialplan: test
+language: en-US
+voice: en_US-joe-medium
+intents:
+  balance: ["what is my balance", "how much money do I have", "tell me my balance"]
+  agent: ["let me talk to a person", "I want a human", "get me an agent"]
+slots:
+  account: {type: digits, length: 4, mask: true, keypad: true}
+handover:
+  - when: heard("agent") or misses >= 3
+    say: Let me get somebody for you.
+    to: queue:support
+start: hello
+states:
+  hello:
+    steps:
+      - say: Welcome to the test line, which says quite a lot before it asks you anything at all.
+      - listen: ["How can I help?", "Tell me what you need."]
+    on:
+      balance: {to: ask, key: 1}
+  ask:
+    steps:
+      - ask: account
+        prompt: What is your account number?
+      - fetch: http://core.example/{{ slots.account }}
+        reveal: [account]
+        as: balance
+        failed: {goto: sorry}
+      - say: You have {{ balance.amount }} dollars.
+      - goto: bye
+  sorry:
+    steps:
+      - say: I cannot reach our records.
+      - goto: bye
+  bye:
+    steps:
+      - say: Goodbye.
+      - end:
+knowledge:
+  - questions: ["when are you open", "what are your hours"]
+    answers: ["From eight to eight."]
+"#;
+
+const MENU: &str = r#"
+dialplan: menu
+language: en-US
+voice: en_US-joe-medium
+start: menu
+states:
+  menu:
+    steps:
+      - listen: Press one for the time, or two to end.
+    on:
+      time: {to: time, key: 1}
+      end: {to: bye, key: 2}
+  time:
+    steps:
+      - say: It is always now.
+      - goto: menu
+  bye:
+    steps:
+      - say: Goodbye.
+      - end:
+intents:
+  time: []
+  end: []
+"#;
+
+fn plan_of(source: &str, agents: &[&str]) -> Arc<Line> {
+    let checked = dialplan::load(source.as_bytes(), "test.yaml");
+    line(checked.plan.unwrap_or_else(|| panic!("{:?}", checked.diagnostics)), agents)
+}
+
+fn test_line() -> Arc<Line> {
+    plan_of(PLAN, &["sip:one@example", "sip:two@example"])
+}
+
+fn said(played: &Played) -> String {
+    let lines = played.reports.iter().filter_map(|(_, report)| match report {
+        Report::Said { text, .. } => Some(text.as_str()),
+        _ => None,
+    });
+    lines.collect::<Vec<_>>().join(" | ")
+}
+
+fn at(played: &Played, find: impl Fn(&Report) -> bool) -> Option<u64> {
+    played.reports.iter().find(|(_, report)| find(report)).map(|(at, _)| *at)
+}
+
+#[test]
+fn a_caller_is_heard_understood_and_answered() {
+    let mut scenario = Scenario::new(vec![Act::Say("what is my balance"), Act::Keys("1234")]);
+    scenario.fetches = vec![Ok(serde_json::json!({ "amount": 12 }))];
+    let played = play(&test_line(), scenario);
+    assert!(played.ended, "{:?}", played.reports);
+    assert!(said(&played).contains("You have 12 dollars."), "{}", said(&played));
+    assert_eq!(played.record.outcome, Outcome::Completed);
+    let turn = &played.record.turns[0];
+    assert_eq!((turn.text.as_str(), turn.intent.as_deref()), ("what is my balance", Some("balance")));
+    assert!(turn.answer.contains("What is your account number?"), "{turn:?}");
+    // 600 ms of silence, 64 ms of detector, the rest was done ahead.
+    assert!(turn.latency.total_ms > 500.0 && turn.latency.total_ms < 1_000.0, "{:?}", turn.latency);
+}
+
+#[test]
+fn the_same_scenario_plays_the_same_way_to_the_millisecond() {
+    let run = || {
+        let mut scenario = Scenario::new(vec![Act::Say("what is my balance"), Act::Keys("1234")]);
+        scenario.link = Link::new(7, Duration::from_millis(20), Duration::from_millis(30), 0.02);
+        play(&test_line(), scenario).reports
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn a_masked_number_is_in_no_record_and_no_recording() {
+    let mut scenario = Scenario::new(vec![Act::Say("what is my balance"), Act::Say("seven three nine one")]);
+    scenario.fetches = vec![Ok(serde_json::json!({ "amount": 12 }))];
+    let played = play(&test_line(), scenario);
+    assert!(said(&played).contains("You have 12 dollars."), "{:?}", played.reports);
+    let record = serde_json::to_string(&played.record).unwrap();
+    let shown = format!("{:?}", played.reports);
+    for secret in ["7391", "seven three"] {
+        assert!(!record.contains(secret), "{record}");
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    // While the number was said both channels were silent: 8 samples a millisecond, two channels.
+    let turn = &played.record.turns[1];
+    let (from, to) = (turn.start_ms as usize * 16, turn.end_ms as usize * 16);
+    assert!(to > from + 8_000, "{turn:?}");
+    assert!(played.recorded[from..to].iter().all(|&s| s == 0), "the number is in the recording");
+    assert!(played.recorded.iter().any(|&s| s != 0), "nothing was recorded at all");
+}
+
+#[test]
+fn an_interruption_stops_the_prompt_and_is_heard() {
+    let played = play(&test_line(), Scenario::new(vec![Act::Over("what is my balance"), Act::HangUp]));
+    let interrupted = played.reports.iter().find_map(|(_, r)| match r {
+        Report::Interrupted { after_ms } => Some(*after_ms),
+        _ => None,
+    });
+    assert!(interrupted.is_some_and(|ms| ms <= 400.0), "{interrupted:?} {:?}", played.reports);
+    assert_eq!(played.record.turns[0].intent.as_deref(), Some("balance"));
+    let greeting = played.reports.iter().find_map(|(_, r)| match r {
+        Report::Said { text, whole } => Some((text.clone(), *whole)),
+        _ => None,
+    });
+    let (text, whole) = greeting.expect("the greeting was heard in part");
+    assert!(!whole && text.starts_with("Welcome") && !text.contains("at all"), "{text}");
+}
+
+#[test]
+fn a_cough_does_not_take_the_floor() {
+    let acts = vec![Act::Cough(Duration::from_millis(60)), Act::Say("what is my balance"), Act::HangUp];
+    let played = play(&test_line(), Scenario::new(acts));
+    assert!(at(&played, |r| matches!(r, Report::Interrupted { .. })).is_none(), "{:?}", played.reports);
+    assert_eq!(played.record.turns[0].text, "what is my balance");
+}
+
+#[test]
+fn silence_is_asked_again_and_then_a_human_is_rung() {
+    let played = play(&test_line(), Scenario::new(vec![Act::Wait(Duration::from_secs(120)), Act::HangUp]));
+    assert!(said(&played).contains("Tell me what you need."), "{}", said(&played));
+    assert!(matches!(played.record.outcome, Outcome::HandedOver { .. }), "{:?}", played.record.outcome);
+}
+
+#[test]
+fn asking_for_a_person_rings_briefs_and_bridges() {
+    let acts = vec![Act::Say("what is my balance"), Act::Say("get me an agent"), Act::Wait(Duration::from_secs(30)), Act::HangUp];
+    let played = play(&test_line(), Scenario::new(acts));
+    let briefing = at(&played, |r| matches!(r, Report::Handover { step } if step.contains("briefing") && step.contains("balance")));
+    let bridged = at(&played, |r| matches!(r, Report::Handover { step } if step.starts_with("bridged")));
+    assert!(briefing.is_some() && bridged > briefing, "{:?}", played.reports);
+    assert!(played.to_agent > 200, "the agent got {} packets", played.to_agent);
+    assert!(matches!(&played.record.outcome, Outcome::HandedOver { agent, .. } if agent == "sip:one@example"));
+    let frames = played.recorded.len() as u64 / 16;
+    assert!(frames + 100 >= played.record.duration_ms, "the bridged part is recorded too");
+}
+
+#[test]
+fn each_way_of_not_being_taken_is_told_to_the_caller() {
+    for (manner, failure) in [
+        (AgentManner::Fails(TransferFailure::Busy), "busy"),
+        (AgentManner::Fails(TransferFailure::Declined), ""),
+        (AgentManner::Fails(TransferFailure::Unreachable), ""),
+        (AgentManner::Rings, ""),
+    ] {
+        let acts = vec![Act::Say("get me an agent"), Act::Wait(Duration::from_secs(90)), Act::HangUp];
+        let mut scenario = Scenario::new(acts);
+        scenario.agents = vec![manner];
+        let played = play(&test_line(), scenario);
+        let failed = at(&played, |r| matches!(r, Report::Handover { step } if step.starts_with("failed")));
+        let failed = failed.unwrap_or_else(|| panic!("{manner:?}: {:?}", played.reports));
+        let told = played.reports.iter().filter(|(at, _)| *at > failed).find_map(|(_, r)| match r {
+            Report::Said { text, .. } => Some(text.to_lowercase()),
+            _ => None,
+        });
+        assert!(told.as_ref().is_some_and(|t| t.contains(failure)), "{manner:?}: {told:?}");
+    }
+}
+
+#[test]
+fn the_second_agent_is_rung_when_the_first_is_busy() {
+    let acts = vec![Act::Say("get me an agent"), Act::Wait(Duration::from_secs(30)), Act::HangUp];
+    let mut scenario = Scenario::new(acts);
+    scenario.agents =
+        vec![AgentManner::Fails(TransferFailure::Busy), AgentManner::Answers(Duration::from_secs(1))];
+    let played = play(&test_line(), scenario);
+    assert!(matches!(&played.record.outcome, Outcome::HandedOver { agent, .. } if agent == "sip:two@example"));
+}
+
+#[test]
+fn a_caller_who_hangs_up_while_it_rings_leaves_nobody_ringing() {
+    let acts = vec![Act::Say("get me an agent"), Act::HangUp];
+    let mut scenario = Scenario::new(acts);
+    scenario.agents = vec![AgentManner::Rings];
+    let played = play(&test_line(), scenario);
+    assert!(played.ended);
+    assert_eq!(played.record.outcome, Outcome::CallerHungUp);
+}
+
+#[test]
+fn an_agent_who_hangs_up_ends_the_call() {
+    let acts = vec![Act::Say("get me an agent"), Act::Wait(Duration::from_secs(120)), Act::HangUp];
+    let mut scenario = Scenario::new(acts);
+    scenario.agents = vec![AgentManner::Leaves(Duration::from_secs(1), Duration::from_secs(60))];
+    let played = play(&test_line(), scenario);
+    assert!(played.ended && played.record.duration_ms < 90_000, "{}", played.record.duration_ms);
+    assert!(matches!(played.record.outcome, Outcome::HandedOver { .. }));
+}
+
+#[test]
+fn a_look_up_that_fails_goes_where_the_plan_says() {
+    let mut scenario = Scenario::new(vec![Act::Say("what is my balance"), Act::Keys("1234")]);
+    scenario.fetches = vec![Err("the address answered with status 500".into())];
+    let played = play(&test_line(), scenario);
+    assert!(said(&played).contains("I cannot reach our records."), "{}", said(&played));
+}
+
+#[test]
+fn loss_and_jitter_do_not_keep_a_caller_from_being_served() {
+    let mut scenario = Scenario::new(vec![Act::Say("when are you open"), Act::HangUp]);
+    scenario.link = Link::new(3, Duration::from_millis(20), Duration::from_millis(60), 0.05);
+    let played = play(&test_line(), scenario);
+    assert!(said(&played).contains("From eight to eight."), "{:?}", played.reports);
+    assert!(played.record.media.lost > 0);
+}
+
+#[test]
+fn thousands_of_calls_take_seconds() {
+    let line = plan_of(MENU, &[]);
+    for seed in 0..2_000 {
+        let mut scenario = Scenario::new(vec![Act::Keys("1"), Act::Keys("2")]);
+        scenario.link = Link::new(seed, Duration::from_millis(10), Duration::from_millis(20), 0.01);
+        let played = play(&line, scenario);
+        assert!(played.ended, "seed {seed}: {:?}", played.reports);
+        assert_eq!(played.record.outcome, Outcome::Completed, "seed {seed}");
+    }
+}
