@@ -6,13 +6,20 @@ pub mod check;
 pub mod demo;
 pub mod eval;
 pub mod load;
+mod logging;
 pub mod models;
+mod phone;
 pub mod say;
 pub mod serve;
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::Config;
+use crate::engine::models::Registry;
+use crate::engine::{EngineConfig, Engines};
 
 /// How a command reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -69,4 +76,25 @@ impl Cli {
             Command::Demo(args) => demo::run(args),
         }
     }
+}
+
+/// The runtime of everything that touches the network. Inference has threads of its own.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
+}
+
+/// The engines that the configuration wants; loading takes seconds.
+fn engines(config: &Config) -> anyhow::Result<Engines> {
+    if !config.engine.neural {
+        return Ok(Engines::scripted()?);
+    }
+    let registry = Registry::builtin();
+    let engine = EngineConfig {
+        recognition_threads: config.engine.recognition_threads,
+        synthesis_threads: config.engine.synthesis_threads,
+        prompts_memory_bytes: config.engine.prompt_cache_bytes as u64,
+        prompts_dir: Some(config.data.join("prompts")),
+        ..EngineConfig::default()
+    };
+    Ok(Engines::real(&registry, &engine)?)
 }

@@ -86,7 +86,7 @@ pub struct Recorded {
     /// Path of the file inside the data folder; for the call's record.
     pub name: String,
     /// Why it was given up; what was written before is kept, if anything was.
-    pub failure: Option<String>,
+    pub trouble: Option<String>,
     /// Milliseconds that are silence because the disk did not keep up.
     pub dropped_ms: u64,
 }
@@ -160,13 +160,13 @@ impl RecordingHandle {
     /// Ends the recording and waits until the file is complete: half a second at most on a disk that keeps up.
     pub async fn finish(mut self) -> Recorded {
         self.end();
-        let failure = match (&mut self.outcome).await {
-            Ok(failure) => failure,
+        let trouble = match (&mut self.outcome).await {
+            Ok(trouble) => trouble,
             Err(_) => Some("the recorder has stopped".to_owned()),
         };
         let dropped = self.shared.dropped.load(Ordering::Relaxed);
         let dropped_ms = dropped * 1000 / u64::from(self.rate_hz.max(1));
-        Recorded { name: std::mem::take(&mut self.name), failure, dropped_ms }
+        Recorded { name: std::mem::take(&mut self.name), trouble, dropped_ms }
     }
 
     fn end(&self) {

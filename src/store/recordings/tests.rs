@@ -81,7 +81,7 @@ async fn many_calls_at_once_each_keep_their_own_samples_and_rate() {
     for (n, handle) in handles.into_iter().enumerate() {
         let recorded = handle.finish().await;
         assert_eq!(recorded.name, format!("recordings/call-{n}.wav"));
-        assert_eq!((recorded.failure, recorded.dropped_ms), (None, 0));
+        assert_eq!((recorded.trouble, recorded.dropped_ms), (None, 0));
         let (rate, left, right) = read(&folder.path().join(format!("call-{n}.wav")));
         assert_eq!(rate, if n % 2 == 0 { 8_000 } else { 16_000 });
         assert_eq!(left, vec![n as i16; rate as usize]);
@@ -136,7 +136,7 @@ async fn the_file_is_valid_after_every_write() {
     for n in 0..500 {
         handle.push(&piece(n, n, 320));
     }
-    assert_eq!(handle.finish().await.failure, None);
+    assert_eq!(handle.finish().await.trouble, None);
     let bytes = disk.bytes.lock().expect("no writer panics");
     assert_eq!(bytes.len(), 44 + 500 * 320 * 4);
 }
@@ -150,7 +150,7 @@ async fn a_disk_that_fills_up_ends_one_recording_and_keeps_what_is_there() {
         handle.push(&piece(7, 7, 160));
     }
     let recorded = handle.finish().await;
-    assert!(recorded.failure.is_some(), "{recorded:?}");
+    assert!(recorded.trouble.is_some(), "{recorded:?}");
     let bytes = disk.bytes.lock().expect("no writer panics").clone();
     let kept: Vec<i16> =
         hound::WavReader::new(&bytes[..]).expect("valid").samples().map(|s| s.expect("whole")).collect();
@@ -171,9 +171,9 @@ async fn the_kernels_full_device_is_reported_and_another_call_goes_on() {
     let mut good = recordings.open("good", 8_000).expect("a good id");
     full.push(&piece(1, 1, 160));
     good.push(&piece(1, 1, 160));
-    let failure = full.finish().await.failure.expect("no room");
+    let failure = full.finish().await.trouble.expect("no room");
     assert!(failure.contains("No space left"), "{failure}");
-    assert_eq!(good.finish().await.failure, None);
+    assert_eq!(good.finish().await.trouble, None);
     assert_eq!(read(&folder.path().join("good.wav")).1.len(), 160);
 }
 
@@ -183,13 +183,13 @@ async fn a_recording_that_is_there_is_not_overwritten_and_a_missing_folder_is_re
     let recordings = Recordings::start(folder.path(), 100).expect("a thread");
     let mut first = recordings.open("twice", 8_000).expect("a good id");
     first.push(&piece(1, 1, 160));
-    assert_eq!(first.finish().await.failure, None);
+    assert_eq!(first.finish().await.trouble, None);
     let second = recordings.open("twice", 8_000).expect("a good id");
-    assert!(second.finish().await.failure.is_some());
+    assert!(second.finish().await.trouble.is_some());
     assert_eq!(read(&folder.path().join("twice.wav")).1.len(), 160);
 
     let nowhere = Recordings::start(&folder.path().join("absent"), 100).expect("a thread");
-    assert!(nowhere.open("x", 8_000).expect("a good id").finish().await.failure.is_some());
+    assert!(nowhere.open("x", 8_000).expect("a good id").finish().await.trouble.is_some());
 }
 
 #[test]

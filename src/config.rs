@@ -1,1 +1,0 @@
-//! Configuration: `sidetone.toml`, environment and flags, in that order.

@@ -1,0 +1,140 @@
+//! Loads plans: reads, checks, embeds their examples, and has their fixed prompts rendered before the first call.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::audio::{Rate, file};
+use crate::call::line::{Agents, DEFAULT_VOICE, Line};
+use crate::call::ports::{JobError, SayId, SynthesizeJob};
+use crate::call::sentences;
+use crate::call::understand::Understanding;
+use crate::config::Config;
+use crate::dialplan::{self, Diagnostic, Plan};
+use crate::engine::Engines;
+use crate::nlu::background;
+use crate::speech::emotion::{ModelError, ProsodyModel};
+
+/// Built-in hold music, made by this project (fixtures/README.md).
+const MUSIC: &[u8] = include_bytes!("../../fixtures/hold.wav");
+/// Longest clip that is read, seconds.
+const LONGEST_CLIP: u32 = 600;
+/// Prompts that are not rendered by then are rendered when they are needed.
+const RENDER_AHEAD: Duration = Duration::from_secs(600);
+
+/// Why a number cannot be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum LineError {
+    /// The plan's file cannot be read.
+    #[error("cannot read the plan {path}: {source}; a route's `plan` names a folder that holds dialplan.yaml")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The plan has mistakes.
+    #[error("the plan {path} does not check:\n{}", list(.diagnostics))]
+    Mistakes {
+        /// The file.
+        path: PathBuf,
+        /// All of them.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// A clip cannot be played.
+    #[error("cannot play {path}: {message}")]
+    Clip {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        message: String,
+    },
+    /// The engines gave no embeddings.
+    #[error("the plan's examples cannot be embedded: {0}")]
+    Embedding(#[from] JobError),
+    /// The prosody model that this program ships cannot be used.
+    #[error("the prosody model: {0}")]
+    Prosody(#[from] ModelError),
+}
+
+fn list(diagnostics: &[Diagnostic]) -> String {
+    diagnostics.iter().map(|d| format!("  {d}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Reads and checks the plan in `folder`.
+pub(super) fn read_plan(folder: &Path) -> Result<Plan, LineError> {
+    let path = if folder.is_dir() { folder.join("dialplan.yaml") } else { folder.to_owned() };
+    let source = std::fs::read(&path).map_err(|source| LineError::Unreadable { path: path.clone(), source })?;
+    let checked = dialplan::load(&source, &path.display().to_string());
+    checked.plan.ok_or(LineError::Mistakes { path, diagnostics: checked.diagnostics })
+}
+
+/// Loads the plan of every route. Blocks while the examples are embedded.
+pub(super) fn load(config: &Config, engines: &Engines) -> Result<BTreeMap<PathBuf, Arc<Line>>, LineError> {
+    let music = music(config.hold_music.as_deref())?;
+    let background = engines.embed_all(background::sentences().map(str::to_owned).collect())?;
+    let prosody = Arc::new(ProsodyModel::shipped()?);
+    let mut lines = BTreeMap::new();
+    for route in &config.routes {
+        if lines.contains_key(&route.plan) {
+            continue;
+        }
+        let plan = Arc::new(read_plan(&route.plan)?);
+        let vectors = embed(&plan, engines)?;
+        let understanding = Understanding::train(Arc::clone(&plan), &vectors, &background);
+        render_ahead(&plan, engines);
+        let queue = |q: &crate::config::QueueConfig| Agents { agents: q.agents.clone(), ring: q.ring };
+        let line = Line {
+            plan,
+            understanding,
+            queues: config.queues.iter().map(|(name, q)| (name.clone(), queue(q))).collect(),
+            music: music.clone(),
+            dial_allow: config.sip.dial_allow.clone(),
+            longest_call: config.longest_call,
+            prosody: Arc::clone(&prosody),
+        };
+        lines.insert(route.plan.clone(), Arc::new(line));
+    }
+    Ok(lines)
+}
+
+/// Embeds all examples in one go, and gives them back by class.
+fn embed(plan: &Plan, engines: &Engines) -> Result<Vec<Vec<Vec<f32>>>, JobError> {
+    let texts = Understanding::texts(plan);
+    let mut vectors = engines.embed_all(texts.iter().flatten().cloned().collect())?.into_iter();
+    Ok(texts.iter().map(|class| vectors.by_ref().take(class.len()).collect()).collect())
+}
+
+/// Has the plan's fixed lines rendered into the cache: the first caller does not wait for them.
+fn render_ahead(plan: &Plan, engines: &Engines) {
+    let deadline = now() + RENDER_AHEAD;
+    for text in plan.literal_prompts().iter().flat_map(|line| sentences::sentences(line)) {
+        let job = SynthesizeJob {
+            say: SayId::default(),
+            sentence: 0,
+            text,
+            voice: plan.voice().unwrap_or(DEFAULT_VOICE).to_owned(),
+            rate: Rate::Narrow,
+            cacheable: true,
+            deadline,
+        };
+        engines.synthesize(job, Box::new(|_| {}));
+    }
+}
+
+fn music(path: Option<&Path>) -> Result<[Arc<[i16]>; 2], LineError> {
+    let named = path.unwrap_or(Path::new("the built-in hold music"));
+    let clip = |message: String| LineError::Clip { path: named.to_owned(), message };
+    let bytes = match path {
+        Some(path) => std::fs::read(path).map_err(|error| clip(error.to_string()))?,
+        None => MUSIC.to_vec(),
+    };
+    let at = |rate: Rate| file::decode(&bytes, rate.hz(), LONGEST_CLIP).map(Arc::from).map_err(|e| clip(e.to_string()));
+    Ok([at(Rate::Narrow)?, at(Rate::Wide)?])
+}
+
+#[expect(clippy::disallowed_methods, reason = "the driver is where the clock is read")]
+fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,55 @@
+//! What the server counts. Names are stable; units are in the names.
+
+use metrics::{counter, gauge, histogram};
+
+use crate::call::io::Report;
+use crate::call::record::{CallRecord, Outcome};
+
+/// Counts what a call reports.
+pub(super) fn report(report: &Report) {
+    match report {
+        Report::Answered { total_ms, silence_ms, synthesis_ms } => {
+            histogram!("sidetone_answer_ms").record(f64::from(*total_ms));
+            histogram!("sidetone_answer_silence_ms").record(f64::from(*silence_ms));
+            histogram!("sidetone_answer_synthesis_ms").record(f64::from(*synthesis_ms));
+        }
+        Report::Heard { recognition_ms, .. } => {
+            histogram!("sidetone_answer_recognition_ms").record(f64::from(*recognition_ms));
+        }
+        Report::Understood { took_ms, intent, .. } => {
+            histogram!("sidetone_answer_understanding_ms").record(f64::from(*took_ms));
+            counter!("sidetone_turns_total", "understood" => if intent.is_some() { "yes" } else { "no" }).increment(1);
+        }
+        Report::Interrupted { after_ms } => histogram!("sidetone_barge_in_ms").record(f64::from(*after_ms)),
+        Report::Trouble { .. } => counter!("sidetone_trouble_total").increment(1),
+        _ => {}
+    }
+}
+
+/// Counts a call that ended.
+pub(super) fn ended(record: &CallRecord) {
+    let outcome = match record.outcome {
+        Outcome::Completed => "completed",
+        Outcome::CallerHungUp => "caller_hung_up",
+        Outcome::HandedOver { .. } => "handed_over",
+        Outcome::HandoverFailed { .. } => "handover_failed",
+        Outcome::Ended { .. } => "ended",
+    };
+    counter!("sidetone_calls_total", "outcome" => outcome).increment(1);
+    counter!("sidetone_rtp_lost_total").increment(record.media.lost);
+}
+
+/// Counts an INVITE that was turned away.
+pub(super) fn refused(status: u16) {
+    counter!("sidetone_calls_refused_total", "status" => status.to_string()).increment(1);
+}
+
+/// How many calls there are.
+pub(super) fn active(calls: usize) {
+    gauge!("sidetone_calls_active").set(calls as f64);
+}
+
+/// Counts an engine's result that found the call's inbox full.
+pub(super) fn result_lost() {
+    counter!("sidetone_results_lost_total").increment(1);
+}

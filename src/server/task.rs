@@ -1,0 +1,328 @@
+//! One call's task: it owns the call, its media paths and its legs, and is one `select!` over an inbox, media and a timer.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::agent::{Dialled, Dialler};
+use super::caller::{CallerLeg, LegNews, Signal, Signalling, SipParty};
+use super::events::{CallEvent, Events, What};
+use super::metrics;
+use crate::call::Call;
+use crate::call::io::{Finish, Input, Output, Side, Sink};
+use crate::call::leg::LegConfig;
+use crate::call::line::Line;
+use crate::call::logbook::Header;
+use crate::call::ports::{Done, Kind, MediaTransport, Reply};
+use crate::call::record::{Event, Outcome};
+use crate::dialplan::script::TransferFailure;
+use crate::engine::{Engines, VoiceStream};
+use crate::net::http;
+use crate::store::{RecordingHandle, Store};
+
+/// Results that may wait for a call: more than it can have jobs under way, and 640 ms of voice probabilities.
+const INBOX: usize = 64;
+/// The largest packet that is read.
+const PACKET: usize = 2_048;
+
+/// What every call's task shares.
+pub(super) struct Shared {
+    pub(super) engines: Engines,
+    pub(super) store: Store,
+    pub(super) events: Events,
+    pub(super) dialler: Dialler,
+    pub(super) drained: CancellationToken,
+}
+
+/// A call that has been answered.
+pub(super) struct Answered {
+    pub(super) line: Arc<Line>,
+    pub(super) header: Header,
+    pub(super) config: LegConfig,
+    pub(super) leg: CallerLeg,
+    pub(super) recording: Option<RecordingHandle>,
+}
+
+/// Where a tick's traffic goes.
+struct TickSink<'a> {
+    caller: &'a mut dyn MediaTransport,
+    agent: Option<&'a mut dyn MediaTransport>,
+    recording: Option<&'a mut RecordingHandle>,
+    voice: &'a mut VoiceStream,
+}
+
+impl Sink for TickSink<'_> {
+    fn packet(&mut self, side: Side, kind: Kind, packet: &[u8]) {
+        let media = match side {
+            Side::Caller => Some(&mut *self.caller),
+            Side::Agent => self.agent.as_deref_mut(),
+        };
+        // A packet that cannot be sent is lost, as on any network; a path that is gone shows when it is read.
+        let _ = media.map(|media| media.send(kind, packet));
+    }
+    fn recording(&mut self, stereo: &[i16]) {
+        if let Some(recording) = &mut self.recording {
+            recording.push(stereo);
+        }
+    }
+    fn voice(&mut self, samples: &[i16]) {
+        self.voice.push(samples);
+    }
+}
+
+type Dialling = Pin<Box<dyn Future<Output = Result<Dialled, TransferFailure>> + Send>>;
+type Fetching = Pin<Box<dyn Future<Output = Result<serde_json::Value, String>> + Send>>;
+
+/// The running task.
+struct Task {
+    shared: Arc<Shared>,
+    call: Call,
+    leg: CallerLeg,
+    agent: Option<SipParty>,
+    ringing: Option<Dialling>,
+    fetching: Option<Fetching>,
+    recording: Option<RecordingHandle>,
+    voice: VoiceStream,
+    inbox: mpsc::Sender<Done>,
+    id: Arc<str>,
+    begin: Instant,
+    over: bool,
+    draining: bool,
+    hang_up: bool,
+    hang_up_agent: bool,
+}
+
+/// Runs a call to its end and stores its record.
+pub(super) async fn run(shared: Arc<Shared>, answered: Answered) {
+    let Answered { line, header, config, leg, recording } = answered;
+    let now = now();
+    let id: Arc<str> = header.id.as_str().into();
+    let begun = What::Begun { called: header.called.clone(), codec: config.media.codec.name().to_owned() };
+    shared.events.send(CallEvent { call: Arc::clone(&id), at_ms: 0, what: begun });
+    let (inbox, mut results) = mpsc::channel(INBOX);
+    let voice = {
+        let inbox = inbox.clone();
+        // A probability that finds no room is missed: the segmenter sees a gap of 32 ms.
+        let sink = Box::new(move |position, probability| {
+            let _ = inbox.try_send(Done::Voice { position, probability });
+        });
+        shared.engines.voice_stream(config.media.codec.rate(), sink)
+    };
+    let call = match Call::new(now, line, header, config) {
+        Ok(call) => call,
+        Err(error) => return tracing::error!(call = %id, %error, "the call cannot be served"),
+    };
+    let mut task = Task {
+        shared,
+        call,
+        leg,
+        agent: None,
+        ringing: None,
+        fetching: None,
+        recording,
+        voice,
+        inbox,
+        id,
+        begin: now,
+        over: false,
+        draining: false,
+        hang_up: false,
+        hang_up_agent: false,
+    };
+    task.drain();
+    while !task.over {
+        task.step(&mut results).await;
+        task.drain();
+    }
+    task.end().await;
+}
+
+impl Task {
+    /// Waits for one thing, and lets the call know.
+    async fn step(&mut self, results: &mut mpsc::Receiver<Done>) {
+        let mut from_caller = [0; PACKET];
+        let mut from_agent = [0; PACKET];
+        let deadline = tokio::time::Instant::from_std(self.call.deadline());
+        let (leg, media) = self.leg.split();
+        let (agent_leg, agent_media) = match &mut self.agent {
+            Some(agent) => {
+                let (leg, media) = agent.split();
+                (Some(leg), Some(media))
+            }
+            None => (None, None),
+        };
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep_until(deadline) => self.tick(),
+            signal = leg.next() => {
+                let news = self.leg.take(signal);
+                self.leg_news(Side::Caller, news);
+            }
+            signal = maybe(agent_leg.map(Signalling::next)) => self.agent_signal(signal),
+            packet = receive(media, &mut from_caller) => self.packet(Side::Caller, packet, &from_caller),
+            packet = maybe(agent_media.map(|media| receive(media, &mut from_agent))) =>
+                self.packet(Side::Agent, packet, &from_agent),
+            Some(done) = results.recv() => self.call.handle(now(), Input::Done(done)),
+            dialled = maybe(self.ringing.as_mut()) => self.dialled(dialled),
+            fetched = maybe(self.fetching.as_mut()) => {
+                self.fetching = None;
+                self.call.handle(now(), Input::Fetched(fetched));
+            }
+            () = self.shared.drained.cancelled(), if !self.draining => {
+                self.draining = true;
+                self.call.handle(now(), Input::Finish(Finish::Draining));
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        let mut sink = TickSink {
+            caller: self.leg.split().1,
+            agent: self.agent.as_mut().map(|agent| agent.split().1),
+            recording: self.recording.as_mut(),
+            voice: &mut self.voice,
+        };
+        self.call.tick(now(), &mut sink);
+    }
+
+    fn packet(&mut self, side: Side, packet: io::Result<(Kind, usize)>, buffer: &[u8]) {
+        match packet {
+            Ok((kind, length)) => self.call.receive(now(), side, kind, &buffer[..length]),
+            Err(_) => self.gone(side),
+        }
+    }
+
+    fn leg_news(&mut self, side: Side, news: LegNews) {
+        match news {
+            LegNews::Key(key) if side == Side::Caller => self.call.handle(now(), Input::Key(key)),
+            LegNews::Media { send, receive } => {
+                self.call.handle(now(), Input::Renegotiated { side, send, receive });
+            }
+            LegNews::Ended => self.gone(side),
+            LegNews::Key(_) | LegNews::Nothing => {}
+        }
+    }
+
+    fn agent_signal(&mut self, signal: Signal) {
+        let news = match (&mut self.agent, signal) {
+            (Some(agent), Signal::Sip(event)) => agent.take(event),
+            _ => LegNews::Nothing,
+        };
+        self.leg_news(Side::Agent, news);
+    }
+
+    fn gone(&mut self, side: Side) {
+        if side == Side::Agent {
+            self.agent = None;
+        }
+        self.call.handle(now(), Input::HungUp(side));
+    }
+
+    fn dialled(&mut self, dialled: Result<Dialled, TransferFailure>) {
+        self.ringing = None;
+        let input = match dialled {
+            Ok(Dialled { party, config }) => {
+                self.agent = Some(party);
+                Input::AgentAnswered(config)
+            }
+            Err(failure) => Input::AgentFailed(failure),
+        };
+        self.call.handle(now(), input);
+    }
+
+    /// Does what the call wants.
+    fn drain(&mut self) {
+        while let Some(output) = self.call.poll() {
+            match output {
+                Output::Recognize(job) => self.shared.engines.recognize(job, self.reply()),
+                Output::Synthesize(job) => self.shared.engines.synthesize(job, self.reply()),
+                Output::Embed(job) => self.shared.engines.embed(job, self.reply()),
+                Output::Fetch { url, timeout } => self.fetching = Some(Box::pin(http::fetch(url, timeout))),
+                Output::Ring { agent, queue } => {
+                    self.ringing = Some(Box::pin(self.shared.dialler.clone().ring(agent, queue)));
+                }
+                Output::CancelRing => self.ringing = None,
+                Output::HangUp(Side::Caller) => self.hang_up = true,
+                Output::HangUp(Side::Agent) => self.hang_up_agent = true,
+                Output::Report(report) => {
+                    metrics::report(&report);
+                    let at_ms = now().duration_since(self.begin).as_millis() as u64;
+                    tracing::info!(call = %self.id, at_ms, report = %report);
+                    self.shared.events.send(CallEvent { call: Arc::clone(&self.id), at_ms, what: What::Report(report) });
+                }
+                Output::Over => self.over = true,
+            }
+        }
+    }
+
+    /// The way back for a job. A result that finds no room is as if it had been late.
+    fn reply(&self) -> Reply {
+        let inbox = self.inbox.clone();
+        Box::new(move |done| {
+            if inbox.try_send(done).is_err() {
+                metrics::result_lost();
+            }
+        })
+    }
+
+    /// Says BYE where it is for us to say, closes the recording, stores the record.
+    async fn end(mut self) {
+        if let Some(agent) = &self.agent
+            && self.hang_up_agent
+        {
+            agent.leg.bye(None).await;
+        }
+        if self.hang_up {
+            self.leg.bye().await;
+        }
+        let mut record = self.call.finish(now());
+        if let Some(recording) = self.recording {
+            let recorded = recording.finish().await;
+            if let Some(failure) = recorded.trouble {
+                tracing::error!(call = %self.id, %failure, "the recording was given up");
+                let at_ms = record.duration_ms;
+                record.events.push(Event { at_ms, what: format!("recording given up: {failure}") });
+            }
+            record.recording = Some(recorded.name);
+        }
+        metrics::ended(&record);
+        if let Err(error) = self.shared.store.save(&record).await {
+            tracing::error!(call = %self.id, %error, "the record of this call is lost");
+        }
+        let what = What::Ended { outcome: outcome_words(&record.outcome), recording: record.recording };
+        self.shared.events.send(CallEvent { call: self.id, at_ms: record.duration_ms, what });
+    }
+}
+
+/// Waits for what is there, or for ever.
+async fn maybe<F: Future>(what: Option<F>) -> F::Output {
+    match what {
+        Some(what) => what.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn receive(media: &mut dyn MediaTransport, buffer: &mut [u8]) -> io::Result<(Kind, usize)> {
+    poll_fn(|cx| media.poll_recv(cx, buffer)).await
+}
+
+/// How a call ended, in words.
+pub(crate) fn outcome_words(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Completed => "completed".into(),
+        Outcome::CallerHungUp => "the caller hung up".into(),
+        Outcome::HandedOver { to, agent, .. } => format!("handed over to {to} ({agent})"),
+        Outcome::HandoverFailed { to, failure } => format!("handover to {to} failed: {failure:?}"),
+        Outcome::Ended { reason } => reason.clone(),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the driver is where the clock is read")]
+fn now() -> Instant {
+    Instant::now()
+}
