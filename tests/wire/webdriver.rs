@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A headless Chromium whose microphone is a WAV file.
-pub struct Browser {
+pub(super) struct Browser {
     driver: Child,
     session: String,
     agent: ureq::Agent,
@@ -28,7 +28,7 @@ fn installed(name: &str) -> Option<PathBuf> {
 impl Browser {
     /// Starts Chromium with `microphone` as what it hears (played from its start when a page first asks, and again at
     /// its end). `None` when it is not installed, after a line that says so.
-    pub fn start(microphone: &Path) -> Option<Self> {
+    pub(super) fn start(microphone: &Path) -> Option<Self> {
         let (Some(chromium), Some(chromedriver)) = (installed("chromium"), installed("chromedriver")) else {
             println!("skipped: no browser (apt-get install chromium chromium-driver)");
             return None;
@@ -73,12 +73,12 @@ impl Browser {
     }
 
     /// Opens a page.
-    pub fn open(&self, address: &str) {
+    pub(super) fn open(&self, address: &str) {
         self.post("/url", &json!({ "url": address }));
     }
 
     /// Runs the body of an async function in the page and returns what it returns; what it throws fails the test.
-    pub fn run(&self, body: &str) -> Value {
+    pub(super) fn run(&self, body: &str) -> Value {
         let script = format!(
             "const done = arguments[arguments.length - 1];\
              (async () => {{ {body} }})().then((value) => done({{ value }}), (error) => done({{ error: String(error) }}));"
@@ -89,14 +89,15 @@ impl Browser {
     }
 
     /// Clicks on the element that a CSS selector names.
-    pub fn click(&self, selector: &str) {
+    pub(super) fn click(&self, selector: &str) {
         let found = self.post("/element", &json!({ "using": "css selector", "value": selector }));
-        let id = found.as_object().and_then(|element| element.values().next()?.as_str()).expect("an element").to_owned();
+        let id =
+            found.as_object().and_then(|element| element.values().next()?.as_str()).expect("an element").to_owned();
         self.post(&format!("/element/{id}/click"), &json!({}));
     }
 
     /// Waits until the expression is true in the page.
-    pub fn wait_for(&self, expression: &str) {
+    pub(super) fn wait_for(&self, expression: &str) {
         let looked = self.run(&format!(
             "for (let tries = 0; tries < 300; tries++) {{ if ({expression}) return true; \
              await new Promise((next) => setTimeout(next, 100)); }} return document.body.innerText;"
@@ -105,7 +106,7 @@ impl Browser {
     }
 
     /// Mono PCM of what the page's `<audio>` plays for so long, and its rate in Hz.
-    pub fn hear(&self, seconds: f32) -> (u32, Vec<i16>) {
+    pub(super) fn hear(&self, seconds: f32) -> (u32, Vec<i16>) {
         let heard = self.run(&format!(
             "const context = new AudioContext();\
              const source = context.createMediaStreamSource(document.querySelector('audio').srcObject);\
