@@ -179,7 +179,8 @@ impl Compiler<'_, '_> {
         let host = ["http://", "https://"].iter().find_map(|scheme| address.strip_prefix(scheme));
         let end = host.and_then(|host| host.find(['/', '?', '{', '#']).map_or(Some(host), |end| host.get(..end)));
         let open = host.zip(end).is_some_and(|(host, end)| host[end.len()..].starts_with('{'));
-        if end.is_none_or(str::is_empty) || open || address.contains(char::is_control) {
+        let literal = address.split('{').next().unwrap_or("");
+        if end.is_none_or(str::is_empty) || open || literal.contains(|c: char| c.is_whitespace() || c.is_control()) {
             let help = "http://HOST/… or https://HOST/…, templates only after the host";
             self.report.error_help(&text.at, Code::BadUrl, "this is no address with its host written out", help);
             return None;

@@ -119,6 +119,7 @@ fn each_rule_finds_its_mistake() {
         ("  a: {steps: [{fetch: 'ftp://h/', failed: a}, {end: }]}\n", &["1:23 bad-url"]),
         ("  a: {steps: [{fetch: 'http://{{ last }}/', failed: a}, {end: }]}\n", &["1:23 bad-url"]),
         ("  a: {steps: [{fetch: 'http://h{{ last }}/', failed: a}, {end: }]}\n", &["1:23 bad-url"]),
+        ("  a: {steps: [{fetch: 'http://h/a b', failed: a}, {end: }]}\n", &["1:23 bad-url"]),
         ("  a: {steps: [{fetch: 'http://h/', failed: a, as: slots}, {end: }]}\n", &["1:51 bad-name"]),
         ("  a: {steps: [{ask: n, tries: 99}, {end: }]}\n", &["1:31 bad-value"]),
         ("  a: {steps: [{transfer: 'queue:'}]}\n", &["1:26 bad-target"]),

@@ -4,9 +4,9 @@ use super::super::load;
 use super::super::script::{Input, Mood, TransferFailure};
 use super::{Call, Script, plan};
 
-const BANK: &str = include_str!("../../../dialplans/bank/dialplan.yaml");
-const ORDERS: &str = include_str!("../../../dialplans/orders/dialplan.yaml");
-const MENU: &str = include_str!("../../../dialplans/menu/dialplan.yaml");
+pub(super) const BANK: &str = include_str!("../../../dialplans/bank/dialplan.yaml");
+pub(super) const ORDERS: &str = include_str!("../../../dialplans/orders/dialplan.yaml");
+pub(super) const MENU: &str = include_str!("../../../dialplans/menu/dialplan.yaml");
 
 #[test]
 fn the_examples_have_no_mistakes_and_raise_no_doubts() {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::super::script::{Heard, Input, TransferFailure};
 use super::super::{Code, load};
 use super::{Call, found, plan};
 
@@ -133,4 +134,52 @@ fn five_hundred_states_are_checked_in_linear_time() {
     };
     assert!(found(&build(500)).is_empty());
     assert_eq!(plan(&build(5000)).states().len(), 5000);
+}
+
+/// Damaged plans, and whatever a caller may do in those that are still sound: nothing panics, nothing hangs, and every place is inside the file.
+#[test]
+fn damaged_plans_are_answered_not_died_of() {
+    let plans = [super::examples::BANK, super::examples::ORDERS, super::examples::MENU];
+    let bits = [
+        "{{", "}}", "{%", ":", "- ", "[", "]", "\n", "\"", "'", "*", "&a", "é", "\0", "  ", "goto", "when: ", "#", "|",
+    ];
+    let mut seed = 1u64;
+    let mut random = |below: usize| {
+        // SplitMix64.
+        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) as usize % below
+    };
+    let mut sound = 0;
+    for round in 0..300 {
+        let mut source = plans[round % plans.len()].as_bytes().to_vec();
+        for _ in 0..=random(4) {
+            let (at, end) = (random(source.len()), random(12));
+            let bit = bits[random(bits.len())].as_bytes();
+            let end = (at + end).min(source.len());
+            source.splice(at..end, bit.iter().copied());
+        }
+        let checked = load(&source, "damaged.yaml");
+        let lines = source.iter().filter(|byte| **byte == b'\n').count() as u32 + 1;
+        assert!(checked.diagnostics.iter().all(|d| (1..=lines).contains(&d.line) && d.column >= 1));
+        let Some(plan) = checked.plan else { continue };
+        sound += 1;
+        let mut call = Call::of(plan);
+        call.start();
+        for _ in 0..40 {
+            match random(9) {
+                0 => call.silent(),
+                1 => call.mumbles(),
+                2 => call.types(["1", "2", "0", "#", "12345678", "004217"][random(6)]),
+                3 => call.answers(random(2) == 0),
+                4 => call.gives(["12345678", "004217", "damaged"][random(3)]),
+                5 => call.asks(random(4)),
+                6 => call.fetched(serde_json::json!({"amount": random(9), "state": "shipped"})),
+                7 => call.failed(TransferFailure::Busy),
+                _ => call.input(Input::Heard(Heard { intent: Some((random(4), 0.9)), ..Heard::default() })),
+            };
+        }
+    }
+    assert!(sound > 30, "{sound}");
 }

@@ -30,7 +30,11 @@ struct Call {
 
 impl Call {
     fn new(source: &str) -> Self {
-        let plan = Arc::new(plan(source));
+        Self::of(plan(source))
+    }
+
+    fn of(plan: Plan) -> Self {
+        let plan = Arc::new(plan);
         Self { script: Script::new(Arc::clone(&plan), 9), plan }
     }
 
