@@ -33,6 +33,17 @@ impl Label {
             _ => return None,
         })
     }
+
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Anger => "anger",
+            Self::Calm => "calm",
+            Self::Joy => "joy",
+            Self::Sadness => "sadness",
+            Self::Fear => "fear",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// One recording at 8 kHz.
@@ -47,8 +58,10 @@ pub(super) struct Clip {
 /// Reads EmoDB (speaker, sentence and emotion are in each name: `03a01Wa.flac`), in the order of names.
 pub(super) fn emodb(dir: &Path) -> anyhow::Result<Vec<Clip>> {
     let entries = std::fs::read_dir(dir).with_context(|| format!("no recordings at {}", dir.display()))?;
-    let mut names: Vec<String> =
-        entries.filter_map(|e| e.ok()?.file_name().into_string().ok()).filter(|n| n.len() > 6 && n.is_ascii()).collect();
+    let mut names: Vec<String> = entries
+        .filter_map(|e| e.ok()?.file_name().into_string().ok())
+        .filter(|n| n.len() > 6 && n.is_ascii())
+        .collect();
     names.sort();
     let mut clips = Vec::new();
     for name in names {

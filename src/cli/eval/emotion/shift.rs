@@ -101,7 +101,8 @@ impl Shift {
         if let Some(snr) = self.snr_db {
             add_noise(&mut sound, loudness + gain - snr, &mut rng);
         }
-        let mut out: Vec<i16> = sound.iter().map(|x| code((x * 32_768.0).clamp(-32_768.0, 32_767.0) as i16, self.a_law)).collect();
+        let mut out: Vec<i16> =
+            sound.iter().map(|x| code((x * 32_768.0).clamp(-32_768.0, 32_767.0) as i16, self.a_law)).collect();
         if self.loss > 0.0 {
             lose(&mut out, self.loss, &mut rng);
         }
