@@ -4,6 +4,7 @@
 mod browser;
 mod rfc4475;
 mod sip_bad_input;
+mod sip_dialog;
 mod sipp;
 #[cfg(feature = "webrtc")]
 mod webdriver;

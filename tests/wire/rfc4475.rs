@@ -96,7 +96,11 @@ impl Peer {
         self.socket.send_to(bytes, self.server).await.expect("sent");
     }
 
-    async fn receive(&self, of: &str) -> String {
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.socket.local_addr().expect("an address")
+    }
+
+    pub(crate) async fn receive(&self, of: &str) -> String {
         let mut buffer = vec![0; 65_535];
         let received = tokio::time::timeout(Duration::from_secs(10), self.socket.recv_from(&mut buffer)).await;
         let (length, _) = received.unwrap_or_else(|_| panic!("no answer to {of}")).expect("a datagram");
@@ -107,7 +111,7 @@ impl Peer {
     pub(crate) async fn probe(&mut self) -> Vec<String> {
         self.probes += 1;
         let id = format!("probe-{}", self.probes);
-        let local = self.socket.local_addr().expect("an address");
+        let local = self.local();
         let options = format!(
             "OPTIONS sip:ping@{} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bK{id};rport\r\nFrom: <sip:p@{local}>;tag=p\r\n\
              To: <sip:ping@{}>\r\nCall-ID: {id}\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",

@@ -65,7 +65,7 @@ impl Agent {
     }
 
     /// The next report; a leg's last word may come after the peer's.
-    async fn report(&mut self) -> String {
+    pub(crate) async fn report(&mut self) -> String {
         let next = tokio::time::timeout(Duration::from_secs(10), self.seen.recv()).await;
         next.expect("in time").expect("the agent lives")
     }
@@ -82,7 +82,7 @@ async fn serve(mut call: Incoming, report: mpsc::Sender<String>) {
         "busy" => return call.reject(503, vec![("Retry-After".into(), "7".into())]).await,
         _ => {}
     }
-    let hangs_up = call.called == "hangup";
+    let (hangs_up, changes) = (call.called == "hangup", call.called == "changer");
     let mut session = SdpSession::new(1, SocketAddr::new(call.local_ip, 40_000), &PREFERENCE);
     let sdp = match call.offer.as_deref() {
         None => session.offer(Direction::SendRecv),
@@ -97,6 +97,9 @@ async fn serve(mut call: Incoming, report: mpsc::Sender<String>) {
             SipEvent::Confirmed { sdp } => {
                 if hangs_up {
                     leg.bye(Some("Q.850;cause=16")).await;
+                }
+                if changes {
+                    leg.reinvite(session.offer(Direction::SendOnly)).await.expect("accepted");
                 }
                 match sdp.map(|answer| session.accept_answer(&answer)) {
                     None => "confirmed".to_string(),
