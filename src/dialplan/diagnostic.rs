@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 const MAX_DIAGNOSTICS: usize = 500;
 /// A longer word is not compared with the known ones.
 const MAX_WORD: usize = 64;
+/// Past so many comparisons in one report no nearer word is looked for: thousands of wrong names among thousands of
+/// right ones must not take minutes.
+const MAX_COMPARED: usize = 50_000;
 
 /// Whether a plan can run in spite of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,11 +160,12 @@ pub(super) struct Report<'a> {
     source: &'a [u8],
     found: Vec<Diagnostic>,
     dropped: usize,
+    compared: usize,
 }
 
 impl<'a> Report<'a> {
     pub(super) fn new(file: &str, source: &'a [u8]) -> Self {
-        Self { file: file.to_string(), source, found: Vec::new(), dropped: 0 }
+        Self { file: file.to_string(), source, found: Vec::new(), dropped: 0, compared: 0 }
     }
 
     pub(super) fn error(&mut self, at: &Span, code: Code, message: impl Into<String>) {
@@ -185,7 +189,10 @@ impl<'a> Report<'a> {
         word: &str,
         known: impl Iterator<Item = &'k str>,
     ) {
-        let help = (self.found.len() < MAX_DIAGNOSTICS).then(|| nearest(word, known)).flatten();
+        let left = MAX_COMPARED.saturating_sub(self.compared);
+        let compared = &mut self.compared;
+        let known = known.take(left).inspect(|_| *compared += 1);
+        let help = if self.found.len() < MAX_DIAGNOSTICS { nearest(word, known) } else { None };
         self.push(at, Severity::Error, code, message.into(), help.map(|word| format!("did you mean `{word}`?")));
     }
 
@@ -239,7 +246,7 @@ pub(super) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> O
     }
     let near = (word.chars().count() / 3).max(1);
     known
-        .filter(|candidate| candidate.len() <= MAX_WORD)
+        .filter(|candidate| candidate.len() <= MAX_WORD && candidate.len().abs_diff(word.len()) <= 4 * near)
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
         .filter(|(distance, _)| *distance <= near)
         .min_by_key(|(distance, _)| *distance)

@@ -120,6 +120,7 @@ impl Templates {
 
     /// Compiles a template.
     pub(super) fn add(&mut self, source: &str, kind: Kind) -> Result<(TemplateId, Uses), Problem> {
+        bounded(source)?;
         let name = format!("{}{}", prefix(kind), self.count);
         self.env.add_template_owned(name.clone(), source.to_string()).map_err(problem)?;
         self.count += 1;
@@ -130,6 +131,7 @@ impl Templates {
 
     /// Reads a condition, or the expression within a `{{ … }}`.
     pub(super) fn expression(&self, source: &str) -> Result<Uses, Problem> {
+        bounded(source)?;
         let expression = self.env.compile_expression_owned(source.to_string()).map_err(problem)?;
         uses(&format!("{{{{ {source} }}}}"), expression.undeclared_variables(true))
     }
@@ -208,6 +210,13 @@ fn add_tests(env: &mut Environment<'static>) {
 
 fn printed(value: &Value) -> String {
     if value.is_undefined() || value.is_none() { String::new() } else { value.to_string() }
+}
+
+fn bounded(source: &str) -> Result<(), Problem> {
+    if source.len() <= MAX_TEXT {
+        return Ok(());
+    }
+    Err(Problem { message: format!("this has more than {MAX_TEXT} bytes"), word: None, known: &[] })
 }
 
 fn problem(error: Error) -> Problem {

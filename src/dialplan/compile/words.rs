@@ -35,10 +35,10 @@ impl Compiler<'_, '_> {
             self.report.error(&text.at, Code::BadValue, "there is no text here");
         } else if text.text.len() > MAX_TEXT {
             self.report.error(&text.at, Code::TooBig, format!("a text has {MAX_TEXT} bytes at most"));
-        } else if template::is_template(&text.text) {
-            if let Some((id, masked)) = self.template(text, Kind::Text, policy) {
-                return Words::Template { id, masked };
-            }
+        } else if template::is_template(&text.text)
+            && let Some((id, masked)) = self.template(text, Kind::Text, policy)
+        {
+            return Words::Template { id, masked };
         }
         Words::Plain(text.text.trim().to_string())
     }

@@ -94,7 +94,7 @@ fn each_rule_finds_its_mistake() {
         ("  a: {steps: []}\n", &["1:3 dead-end"]),
         ("  a: {steps: [{say: hi}, {goto: b}]}\n  b: {steps: [{goto: a}]}\n", &["1:3 endless-loop"]),
         ("  a: {steps: [{goto: a}]}\n", &["1:3 endless-loop"]),
-        ("  a: {steps: [{end: }, {say: hi}]}\n", &["1:25 unreachable-step"]),
+        ("  a: {steps: [{end: }, {say: hi}]}\n", &["1:24 unreachable-step"]),
         ("  a: {steps: [{shout: hi}, {end: }]}\n", &["1:16 unknown-key"]),
         ("  a: {steps: [{sya: hi}, {end: }]}\n", &["1:16 unknown-key"]),
         ("  a: {steps: [{say: hi, goto: a}, {end: }]}\n", &["1:25 unknown-key"]),

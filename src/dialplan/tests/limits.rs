@@ -136,6 +136,19 @@ fn five_hundred_states_are_checked_in_linear_time() {
     assert_eq!(plan(&build(5000)).states().len(), 5000);
 }
 
+#[test]
+fn a_flood_of_wrong_names_is_answered_soon() {
+    let mut source = String::from("dialplan: flood\nstart: s0\nstates:\n");
+    for at in 0..15_000 {
+        writeln!(source, "  state_number_{at}: {{steps: [{{goto: state_namber_x{at}}}]}}").unwrap();
+    }
+    let found = found(&source);
+    assert_eq!(found.len(), 501);
+    // The first ones still get their help; it is the comparisons that are bounded.
+    assert!(found.iter().any(|d| d.help.is_some()));
+    assert!(found.iter().filter(|d| d.help.is_none()).count() > 400);
+}
+
 /// Damaged plans, and whatever a caller may do in those that are still sound: nothing panics, nothing hangs, and every place is inside the file.
 #[test]
 fn damaged_plans_are_answered_not_died_of() {
