@@ -105,7 +105,7 @@ pub struct Decoder {
 
 #[derive(Debug)]
 enum Engine {
-    G711(Concealer),
+    G711(Box<Concealer>),
     #[cfg(feature = "webrtc")]
     Opus(opus::Decoder),
 }
@@ -114,7 +114,7 @@ impl Decoder {
     /// A decoder with no past. Allocates; the other methods do not.
     pub fn new(codec: Codec) -> Result<Self, AudioError> {
         let engine = match codec {
-            Codec::Pcmu | Codec::Pcma => Engine::G711(Concealer::new()),
+            Codec::Pcmu | Codec::Pcma => Engine::G711(Box::default()),
             #[cfg(feature = "webrtc")]
             Codec::Opus => {
                 Engine::Opus(opus::Decoder::new(Rate::Wide.hz(), opus::Channels::Mono).map_err(|e| opus_error(&e))?)

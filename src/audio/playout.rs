@@ -291,7 +291,7 @@ mod tests {
         assert!(!playout.is_idle());
         assert_eq!(frame(&mut playout), (true, [vec![300; 30], vec![0; 130]].concat()));
         assert!(playout.is_idle());
-        assert_eq!(frame(&mut playout).0, false);
+        assert!(!frame(&mut playout).0);
         assert_eq!(heard(&playout, 1), [(0, 200, 200), (1, 50, 50), (2, 100, 100)]);
         assert_eq!(heard(&playout, 2), []);
     }

@@ -24,7 +24,11 @@ impl Resampler {
     /// From one rate to another, both in Hz and a multiple of 50 (so that 20 ms is a whole number of samples).
     pub fn new(from_hz: u32, to_hz: u32) -> Result<Self, AudioError> {
         let bad = AudioError::Rate { from: from_hz, to: to_hz };
-        if !RATES.contains(&from_hz) || !RATES.contains(&to_hz) || from_hz % 50 != 0 || to_hz % 50 != 0 {
+        if !RATES.contains(&from_hz)
+            || !RATES.contains(&to_hz)
+            || !from_hz.is_multiple_of(50)
+            || !to_hz.is_multiple_of(50)
+        {
             return Err(bad);
         }
         let chunk = (from_hz * FRAME_MS / 1000) as usize;
