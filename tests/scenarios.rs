@@ -178,9 +178,17 @@ fn silence_is_asked_again_and_then_a_human_is_rung() {
 
 #[test]
 fn asking_for_a_person_rings_briefs_and_bridges() {
-    let acts = vec![Act::Say("what is my balance"), Act::Say("get me an agent"), Act::Wait(Duration::from_secs(30)), Act::HangUp];
+    let acts = vec![
+        Act::Say("what is my balance"),
+        Act::Say("get me an agent"),
+        Act::Wait(Duration::from_secs(30)),
+        Act::HangUp,
+    ];
     let played = play(&test_line(), Scenario::new(acts));
-    let briefing = at(&played, |r| matches!(r, Report::Handover { step } if step.contains("briefing") && step.contains("balance")));
+    let briefing = at(
+        &played,
+        |r| matches!(r, Report::Handover { step } if step.contains("briefing") && step.contains("balance")),
+    );
     let bridged = at(&played, |r| matches!(r, Report::Handover { step } if step.starts_with("bridged")));
     assert!(briefing.is_some() && bridged > briefing, "{:?}", played.reports);
     assert!(played.to_agent > 200, "the agent got {} packets", played.to_agent);
@@ -215,8 +223,7 @@ fn each_way_of_not_being_taken_is_told_to_the_caller() {
 fn the_second_agent_is_rung_when_the_first_is_busy() {
     let acts = vec![Act::Say("get me an agent"), Act::Wait(Duration::from_secs(30)), Act::HangUp];
     let mut scenario = Scenario::new(acts);
-    scenario.agents =
-        vec![AgentManner::Fails(TransferFailure::Busy), AgentManner::Answers(Duration::from_secs(1))];
+    scenario.agents = vec![AgentManner::Fails(TransferFailure::Busy), AgentManner::Answers(Duration::from_secs(1))];
     let played = play(&test_line(), scenario);
     assert!(matches!(&played.record.outcome, Outcome::HandedOver { agent, .. } if agent == "sip:two@example"));
 }

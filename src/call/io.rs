@@ -203,7 +203,9 @@ impl fmt::Display for Report {
             Self::State { state } => write!(f, "state      {state}"),
             Self::Said { text, whole: true } => write!(f, "said       {text}"),
             Self::Said { text, whole: false } => write!(f, "said       {text} … (interrupted)"),
-            Self::Interrupted { after_ms } => write!(f, "barge-in   prompt stopped {after_ms:.0} ms after the caller began"),
+            Self::Interrupted { after_ms } => {
+                write!(f, "barge-in   prompt stopped {after_ms:.0} ms after the caller began")
+            }
             Self::Partial { text } => write!(f, "hears      {text} …"),
             Self::Heard { text, confidence, recognition_ms } => write!(
                 f,

@@ -246,7 +246,6 @@ impl Speaking {
         self.lines.is_empty()
     }
 
-
     /// Whether any line on its way holds a masked slot.
     pub fn masked(&self) -> bool {
         self.lines.iter().any(|l| l.manner.masked)

@@ -161,7 +161,9 @@ impl Call {
     fn recognize(&mut self, now: Instant, role: Role, pcm: Arc<[i16]>) {
         let hint = self.listening.as_ref().map_or(Hint::Open, |l| self.line.understanding.hint(&l.expect));
         let rate = self.rate;
-        let Some(turn) = self.turns.waiting.back_mut().filter(|t| t.ended.is_none() || role == Role::Final) else { return };
+        let Some(turn) = self.turns.waiting.back_mut().filter(|t| t.ended.is_none() || role == Role::Final) else {
+            return;
+        };
         let abort = AbortFlag::default();
         if role == Role::Final
             && let Some(old) = turn.run.replace(Run { abort: abort.clone() })
@@ -259,13 +261,7 @@ impl Call {
     }
 
     /// An embedding.
-    pub(super) fn embedded(
-        &mut self,
-        now: Instant,
-        id: TurnId,
-        result: Result<Arc<[f32]>, JobError>,
-        _took: Duration,
-    ) {
+    pub(super) fn embedded(&mut self, now: Instant, id: TurnId, result: Result<Arc<[f32]>, JobError>, _took: Duration) {
         let Some(turn) = self.turns.waiting.front().filter(|t| t.id == id) else { return };
         let text = turn.transcript.as_ref().map(|t| t.text.clone()).unwrap_or_default();
         let meaning = match result {

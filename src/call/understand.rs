@@ -70,10 +70,8 @@ impl Understanding {
             .iter()
             .map(|class| class.iter().map(|(text, embedding)| Example { text, embedding }).collect())
             .collect();
-        let background: Vec<Example<'_>> = background::sentences()
-            .zip(background)
-            .map(|(text, embedding)| Example { text, embedding })
-            .collect();
+        let background: Vec<Example<'_>> =
+            background::sentences().zip(background).map(|(text, embedding)| Example { text, embedding }).collect();
         let classifier = Classifier::train(&classes, &background);
         let kinds = plan.slots().iter().map(|slot| kind_of(&slot.kind)).collect();
         Self { plan, classifier, kinds }

@@ -164,15 +164,11 @@ fn verdict(record: &CallRecord, answers: &[f32]) -> Vec<(&'static str, bool)> {
     ]
 }
 
-fn print_verdict(
-    verdict: &[(&str, bool)],
-    record: &CallRecord,
-    data: &Path,
-    format: Format,
-) -> anyhow::Result<()> {
+fn print_verdict(verdict: &[(&str, bool)], record: &CallRecord, data: &Path, format: Format) -> anyhow::Result<()> {
     let recording = record.recording.as_ref().map(|name| data.join("recordings").join(name));
     if format == Format::Json {
-        let points: serde_json::Map<_, _> = verdict.iter().map(|(what, good)| ((*what).into(), (*good).into())).collect();
+        let points: serde_json::Map<_, _> =
+            verdict.iter().map(|(what, good)| ((*what).into(), (*good).into())).collect();
         println!("{}", serde_json::json!({ "verdict": points, "call": record.id, "recording": recording }));
         return Ok(());
     }
@@ -194,6 +190,8 @@ fn say(format: Format, text: &str) {
 }
 
 fn invite(sip: SocketAddr) {
-    println!("\nThe server goes on. Ring it with a softphone on this machine: sip:100@{sip} (no registration, no password).");
+    println!(
+        "\nThe server goes on. Ring it with a softphone on this machine: sip:100@{sip} (no registration, no password)."
+    );
     println!("From another telephone on your network: see \"Ring it yourself\" in README.md. Ctrl-C ends.");
 }

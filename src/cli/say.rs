@@ -174,7 +174,8 @@ fn spoken(args: &Args) -> anyhow::Result<(Vec<i16>, u32)> {
 
     let registry = Registry::builtin();
     onnx::load(&registry.path("onnxruntime", "libonnxruntime.so")?)?;
-    let (model, description) = (registry.path(&args.voice, "model.onnx")?, registry.path(&args.voice, "model.onnx.json")?);
+    let (model, description) =
+        (registry.path(&args.voice, "model.onnx")?, registry.path(&args.voice, "model.onnx.json")?);
     let higher = 2f32.powf(args.pitch / 12.0);
     let manner = Manner { length: higher / args.rate, noise: args.variation };
     let mut voice = Piper::load(&model, &description, manner)?;

@@ -140,7 +140,8 @@ fn default_ring() -> String {
 
 /// Parses `text`, so that a mistake is reported with line and column, and hands it on as a table for the overrides.
 pub(super) fn parse(text: &str, origin: &str) -> Result<Table, ConfigError> {
-    let invalid = |error: toml::de::Error| ConfigError::Invalid { origin: origin.to_owned(), message: error.to_string() };
+    let invalid =
+        |error: toml::de::Error| ConfigError::Invalid { origin: origin.to_owned(), message: error.to_string() };
     toml::from_str::<File>(text).map_err(invalid)?;
     toml::from_str::<Table>(text).map_err(invalid)
 }

@@ -18,7 +18,9 @@ pub use file::REFERENCE;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read the configuration {path}: {source}; name another with --config, or leave it out for the defaults")]
+    #[error(
+        "cannot read the configuration {path}: {source}; name another with --config, or leave it out for the defaults"
+    )]
     Unreadable {
         /// The file.
         path: PathBuf,

@@ -23,7 +23,8 @@ pub(super) fn apply(
         }
     }
     for flag in flags {
-        let invalid = |message: &str| ConfigError::Invalid { origin: format!("--set {flag}"), message: message.to_owned() };
+        let invalid =
+            |message: &str| ConfigError::Invalid { origin: format!("--set {flag}"), message: message.to_owned() };
         let (key, value) = flag.split_once('=').ok_or_else(|| invalid("write KEY=VALUE, as in sip.nat=true"))?;
         let path: Vec<&str> = key.split('.').collect();
         if path.len() < 2 || path.iter().any(|part| part.is_empty()) {
@@ -53,5 +54,9 @@ fn set(table: &mut Table, path: &[&str], text: &str) {
 
 /// A TOML value where the text is one, else the text itself: `--set sip.nat=true`, `--set server.data=/var/lib/x`.
 fn value(text: &str) -> Value {
-    format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v")).unwrap_or_else(|| Value::String(text.to_owned()))
+    format!("v = {text}")
+        .parse::<Table>()
+        .ok()
+        .and_then(|mut t| t.remove("v"))
+        .unwrap_or_else(|| Value::String(text.to_owned()))
 }

@@ -26,10 +26,7 @@ pub(super) fn bytes(text: &str) -> Result<usize, String> {
         "GB" => 1_000_000_000,
         _ => return Err(format!("`{text}` has no unit of size; write B, kB, MB or GB, as in `64MB`")),
     };
-    number
-        .checked_mul(factor)
-        .and_then(|n| usize::try_from(n).ok())
-        .ok_or_else(|| format!("`{text}` is too large"))
+    number.checked_mul(factor).and_then(|n| usize::try_from(n).ok()).ok_or_else(|| format!("`{text}` is too large"))
 }
 
 fn split(text: &str) -> Result<(u64, &str), String> {

@@ -108,7 +108,8 @@ impl Acceptor {
                 return refuse(call, 503).await;
             }
         };
-        let told = if call.source.ip().is_loopback() { call.local_ip } else { self.0.advertise.unwrap_or(call.local_ip) };
+        let told =
+            if call.source.ip().is_loopback() { call.local_ip } else { self.0.advertise.unwrap_or(call.local_ip) };
         let address = SocketAddr::new(told, media.local_addr().port());
         let mut sdp = SdpSession::new(rand::random::<u32>().into(), address, &CODECS);
         let (body, mut agreed) = match &call.offer {

@@ -253,7 +253,11 @@ impl Task {
                     metrics::report(&report);
                     let at_ms = now().duration_since(self.begin).as_millis() as u64;
                     tracing::info!(call = %self.id, at_ms, report = %report);
-                    self.shared.events.send(CallEvent { call: Arc::clone(&self.id), at_ms, what: What::Report(report) });
+                    self.shared.events.send(CallEvent {
+                        call: Arc::clone(&self.id),
+                        at_ms,
+                        what: What::Report(report),
+                    });
                 }
                 Output::Over => self.over = true,
             }

@@ -13,6 +13,9 @@ pub enum RawError {
     /// A line without a colon, an empty name, too many lines, or octets that are not UTF-8.
     #[error("a header line cannot be read")]
     Header,
+    /// A Content-Length that stands twice or is no number.
+    #[error("the Content-Length cannot be read")]
+    Length,
 }
 
 /// A message split into its parts (RFC 3261 section 7).
@@ -76,14 +79,17 @@ impl<'a> Raw<'a> {
         values.next().is_none().then_some(first.1.as_str())
     }
 
-    /// The body's length as the headers say it; `Err` if they say it twice or not as a number.
-    pub fn content_length(&self) -> Result<Option<usize>, ()> {
+    /// The body's length, where the headers say it.
+    ///
+    /// # Errors
+    /// [`RawError::Length`].
+    pub fn content_length(&self) -> Result<Option<usize>, RawError> {
         let mut values = self.all("Content-Length");
         let Some(value) = values.next() else { return Ok(None) };
-        if values.next().is_some() || value.is_empty() || !value.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(());
+        if values.next().is_some() || !value.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(RawError::Length);
         }
-        value.parse().map(Some).map_err(|_| ())
+        value.parse().map(Some).map_err(|_| RawError::Length)
     }
 }
 

@@ -235,7 +235,7 @@ impl<'a> Plain<'a> {
         if cseq > HIGHEST_CSEQ || !is_token(method) {
             return Err(bad("Bad CSeq"));
         }
-        let length = raw.content_length().map_err(|()| bad("Bad Content-Length"))?;
+        let length = raw.content_length().map_err(|_| bad("Bad Content-Length"))?;
         let body = match length {
             Some(length) => raw.rest.get(..length).ok_or(bad("Content-Length Beyond The Message"))?,
             None => raw.rest,

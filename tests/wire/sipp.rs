@@ -36,6 +36,7 @@ impl Agent {
         Self::start_with(limits, true).await
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the application under test runs beside its peer")]
     async fn start_with(limits: Limits, refuses: bool) -> Self {
         let home: SocketAddr = "127.0.0.1:0".parse().expect("an address");
         let options = SipOptions {

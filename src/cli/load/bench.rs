@@ -61,7 +61,10 @@ pub(super) async fn run(to: &Path) -> anyhow::Result<()> {
     let mut talking = Vec::new();
     for callers in STEPS {
         let table = Table::new(&server.load(callers, vec![ask(&hours), ask(&balance), ask(&hours)]).await?);
-        println!("{callers:>4} talking callers: answer {:.0} ms median, {:.0} ms p95", table.answer_ms.p50, table.answer_ms.p95);
+        println!(
+            "{callers:>4} talking callers: answer {:.0} ms median, {:.0} ms p95",
+            table.answer_ms.p50, table.answer_ms.p95
+        );
         let late = table.answer_ms.p95.is_nan() || table.answer_ms.p95 > LATE_MS;
         talking.push(Talking { callers, answer_ms: table.answer_ms });
         if late {

@@ -94,8 +94,7 @@ impl Load {
         turns: impl Fn(usize) -> Vec<Turn>,
     ) -> anyhow::Result<Vec<PhoneReport>> {
         let stop = CancellationToken::new();
-        let (endpoint, _incoming) =
-            phone::endpoint(Transport::Udp, SocketAddr::new(self.local, 0), &stop).await?;
+        let (endpoint, _incoming) = phone::endpoint(Transport::Udp, SocketAddr::new(self.local, 0), &stop).await?;
         let tracker = TaskTracker::new();
         let mut calls = Vec::with_capacity(self.callers);
         let mut pace = tokio::time::interval(self.every);

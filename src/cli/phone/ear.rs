@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::turns::level;
 use super::FRAME;
+use super::turns::level;
 use crate::audio::g711;
 use crate::sip::MediaCodec;
 

@@ -268,7 +268,11 @@ impl Phone {
                         self.report.barge_in_ms.push(ms(last - began));
                     }
                 }
-                if to == clip.pcm.len() { Doing::Waiting { since: at } } else { Doing::Speaking { clip, at: to, interrupts } }
+                if to == clip.pcm.len() {
+                    Doing::Waiting { since: at }
+                } else {
+                    Doing::Speaking { clip, at: to, interrupts }
+                }
             }
             Doing::Typing => {
                 if self.send(voice, None) {

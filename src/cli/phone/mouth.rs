@@ -91,7 +91,8 @@ impl Mouth {
                 // RFC 4733, 2.3: event, E bit and volume, duration.
                 out.extend_from_slice(&[code, if end { 0x8a } else { 0x0a }]);
                 out.extend_from_slice(&duration.to_be_bytes());
-                ends = end && duration == (KEY_PACKETS + 1) * FRAME as u16
+                ends = end
+                    && duration == (KEY_PACKETS + 1) * FRAME as u16
                     && !matches!(self.events.front(), Some(Event::Packet { end: false, .. }))
                     && self.events.iter().take_while(|e| matches!(e, Event::Packet { .. })).count() == END_PACKETS - 1;
             }

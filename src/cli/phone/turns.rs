@@ -70,7 +70,8 @@ pub(crate) fn parse_turn(text: &str) -> anyhow::Result<Turn> {
         return Ok(Turn::Keys(keys.to_owned()));
     }
     if let Some(time) = text.strip_prefix("wait:") {
-        let seconds = time.strip_suffix('s').and_then(|s| s.parse::<f32>().ok()).filter(|s| (0.0..=3_600.0).contains(s));
+        let seconds =
+            time.strip_suffix('s').and_then(|s| s.parse::<f32>().ok()).filter(|s| (0.0..=3_600.0).contains(s));
         let seconds = seconds.with_context(|| format!("`{text}`: write seconds, as in wait:2.5s"))?;
         return Ok(Turn::Wait(Duration::from_secs_f32(seconds)));
     }

@@ -9,6 +9,7 @@
 //! A leg's task takes its dialog's requests strictly in order, and holds a re-INVITE until the dialog is confirmed.
 
 mod dispatch;
+mod framing;
 mod leg;
 mod message;
 mod transport;

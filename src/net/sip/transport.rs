@@ -20,22 +20,21 @@ use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use rsipstack::transport::channel::ChannelConnection;
 use rsipstack::transport::udp::UdpConnection;
-use rsipstack::transport::{SipAddr, SipConnection, TransportEvent};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rsipstack::transport::{SipAddr, SipConnection};
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::sip::{ANONYMOUS_TAG, Raw, RawError, Refusal, Verdict, screen};
+use crate::sip::{Raw, RawError, Refusal, Verdict, screen};
 
 use super::dispatch::Dialogs;
+use super::framing::{Frame, STREAM_STALL, next_frame, without_anonymous_tag, write_stream};
 use super::{Limits, SipError, SipOptions, Transport, spawn};
 
 /// Messages that wait for one stream's peer to read; when full, senders wait until the stream is given up.
 const STREAM_QUEUE: usize = 64;
-/// A peer that reads or writes nothing for so long in the middle of a message is given up.
-const STREAM_STALL: Duration = Duration::from_secs(20);
 /// A quiet stream is kept for calls that say nothing for long.
 const STREAM_IDLE: Duration = Duration::from_secs(3600);
 const CONNECT: Duration = Duration::from_secs(5);
@@ -121,14 +120,6 @@ impl StackSocket for Socket {
     }
     fn local_addr(&self) -> rsipstack::Result<SocketAddr> {
         Ok(self.0.local_addr()?)
-    }
-}
-
-fn without_anonymous_tag(bytes: &[u8]) -> std::borrow::Cow<'_, [u8]> {
-    let mark = format!(";tag={ANONYMOUS_TAG}");
-    match bytes.windows(mark.len()).position(|w| w == mark.as_bytes()) {
-        Some(at) => [&bytes[..at], &bytes[at + mark.len()..]].concat().into(),
-        None => bytes.into(),
     }
 }
 
@@ -400,17 +391,18 @@ impl Wires {
                 return None;
             }
         };
-        let parsed = SipMessage::try_from(&plain[..])
-            .map_err(rsipstack::Error::from)
-            .and_then(|m| SipConnection::update_msg_received(m, source, stack_transport(transport)));
-        let Ok(message) = parsed else { return refuse(Refusal::Malformed("Unreadable Message")) };
+        let unreadable = Refusal::Malformed("Unreadable Message");
+        let Ok(message) = SipMessage::try_from(&plain[..]) else { return refuse(unreadable) };
+        let Ok(message) = SipConnection::update_msg_received(message, source, stack_transport(transport)) else {
+            return refuse(unreadable);
+        };
         if self.is_overloaded(&message) {
             return refuse(Refusal::Overloaded(RETRY_AFTER));
         }
         if let Some(message) = self.claim_late_answer(message) {
             let from = SipAddr { r#type: Some(stack_transport(transport)), addr: source.into() };
             if self.endpoint.on_received_message(message, connection.clone(), &from).await.is_err() {
-                return refuse(Refusal::Malformed("Unreadable Message"));
+                return refuse(unreadable);
             }
         }
         None
@@ -466,96 +458,6 @@ fn routed_ip(peer: SocketAddr) -> Option<IpAddr> {
     socket.local_addr().ok().map(|local| local.ip())
 }
 
-/// What stands at the front of a stream's buffer.
-#[derive(Debug, PartialEq, Eq)]
-enum Frame {
-    Message(usize),
-    Keepalive,
-    Pong,
-    More,
-    Lost(Refusal),
-}
-
-/// RFC 3261 section 18.3: on a stream the Content-Length ends a message; RFC 5626 section 3.5.1: the line ends between.
-fn next_frame(buffer: &[u8], longest: usize) -> Frame {
-    if buffer.starts_with(b"\r\n\r\n") {
-        return Frame::Keepalive;
-    }
-    if buffer.starts_with(b"\r\n") {
-        return if matches!(buffer.get(2), None | Some(b'\r')) && buffer.len() < 4 { Frame::More } else { Frame::Pong };
-    }
-    let Some(end) = buffer.windows(4).position(|w| w == b"\r\n\r\n") else {
-        return if buffer.len() > longest { Frame::Lost(Refusal::TooLarge) } else { Frame::More };
-    };
-    let length = Raw::parse(&buffer[..end + 4]).ok().and_then(|raw| raw.content_length().ok().flatten());
-    let Some(total) = length.and_then(|length| length.checked_add(end + 4)) else {
-        return Frame::Lost(Refusal::Malformed("Bad Content-Length"));
-    };
-    match total {
-        _ if total > longest => Frame::Lost(Refusal::TooLarge),
-        _ if total > buffer.len() => Frame::More,
-        _ => Frame::Message(total),
-    }
-}
-
-async fn write_stream(
-    mut writer: tokio::net::tcp::OwnedWriteHalf,
-    mut messages: mpsc::Receiver<TransportEvent>,
-    mut raw: mpsc::Receiver<Vec<u8>>,
-    closed: CancellationToken,
-) {
-    loop {
-        let bytes = tokio::select! {
-            biased;
-            Some(bytes) = raw.recv() => bytes,
-            message = messages.recv() => match message {
-                Some(TransportEvent::Incoming(message, ..)) => message.to_bytes(),
-                Some(_) => continue,
-                None => break,
-            },
-            () = closed.cancelled() => break,
-        };
-        let written = tokio::time::timeout(STREAM_STALL, writer.write_all(&without_anonymous_tag(&bytes))).await;
-        if !matches!(written, Ok(Ok(()))) {
-            break;
-        }
-    }
-    closed.cancel();
-}
-
 pub(super) fn count(what: &'static str) {
     metrics::counter!("sidetone_sip_total", "what" => what).increment(1);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn streams_are_framed_by_their_length() {
-        let head = "OPTIONS sip:a@b SIP/2.0\r\nl: 3\r\n\r\n";
-        let table = [
-            ("".to_string(), Frame::More),
-            ("\r\n\r\n".into(), Frame::Keepalive),
-            ("\r\n".into(), Frame::More),
-            ("\r\nO".into(), Frame::Pong),
-            ("OPTIONS".into(), Frame::More),
-            (format!("{head}ab"), Frame::More),
-            (format!("{head}abcOPTIONS"), Frame::Message(head.len() + 3)),
-            (head.replace("l: 3", "l: 999"), Frame::Lost(Refusal::TooLarge)),
-            (head.replace("l: 3", "l: x"), Frame::Lost(Refusal::Malformed("Bad Content-Length"))),
-            (head.replace("l: 3", "x: 3"), Frame::Lost(Refusal::Malformed("Bad Content-Length"))),
-            ("x".repeat(101), Frame::Lost(Refusal::TooLarge)),
-        ];
-        for (buffer, frame) in table {
-            assert_eq!(next_frame(buffer.as_bytes(), 100), frame, "{buffer:?}");
-        }
-    }
-
-    #[test]
-    fn the_tag_that_stands_for_none_never_leaves() {
-        let text = format!("From: <sip:a@b>;tag={ANONYMOUS_TAG}\r\nTo: c");
-        assert_eq!(&*without_anonymous_tag(text.as_bytes()), b"From: <sip:a@b>\r\nTo: c");
-        assert_eq!(&*without_anonymous_tag(b"x"), b"x");
-    }
 }
