@@ -21,7 +21,7 @@ use super::uas::{self, Incoming};
 use super::{Limits, spawn};
 
 /// Calls that wait to be taken; when full, 503.
-pub(super) const CALL_QUEUE: usize = 64;
+pub(super) const CALL_QUEUE: usize = 256;
 /// Requests of one dialog that wait; when full, 503.
 pub(super) const LEG_QUEUE: usize = 32;
 

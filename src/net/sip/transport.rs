@@ -21,6 +21,7 @@ use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use rsipstack::transport::channel::ChannelConnection;
 use rsipstack::transport::udp::UdpConnection;
 use rsipstack::transport::{SipAddr, SipConnection};
+use socket2::{Domain, Protocol, Socket as Socket2, Type};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{Semaphore, mpsc};
@@ -37,6 +38,8 @@ use super::{Limits, SipError, SipOptions, Transport, spawn};
 const STREAM_QUEUE: usize = 64;
 /// A quiet stream is kept for calls that say nothing for long.
 const STREAM_IDLE: Duration = Duration::from_secs(3600);
+/// Octets that are asked of the kernel for datagrams; it gives what `net.core.rmem_max` allows.
+const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 const CONNECT: Duration = Duration::from_secs(5);
 /// Seconds after which a refused peer may try again.
 pub(super) const RETRY_AFTER: u32 = 5;
@@ -138,7 +141,7 @@ impl Wires {
             let failed = |error: io::Error| SipError::Bind { address, error: error.to_string() };
             match transport {
                 Transport::Udp => {
-                    let socket = Arc::new(Socket(UdpSocket::bind(address).await.map_err(failed)?));
+                    let socket = Arc::new(Socket(bind_datagrams(address).map_err(failed)?));
                     let local = socket.0.local_addr().map_err(failed)?;
                     let connection = UdpConnection::from_socket(socket.clone(), None, None)
                         .await
@@ -435,6 +438,15 @@ impl Wires {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, Stream>> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Asks for as large a buffer as the system gives: what does not fit during a stall is lost, and costs T1.
+fn bind_datagrams(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket2::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    socket.bind(&address.into())?;
+    UdpSocket::from_std(socket.into())
 }
 
 /// A request without the empty line at its end can still be told so.
