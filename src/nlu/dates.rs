@@ -56,15 +56,18 @@ fn iso_date(text: &str) -> Option<Date> {
 }
 
 fn first_date(tokens: &[Token], today: Date) -> Option<Date> {
-    (0..tokens.len()).find_map(|at| {
-        let rest = &tokens[at..];
-        relative(rest, today)
-            .or_else(|| slashed(rest, today))
-            .or_else(|| month_first(rest, today))
-            .or_else(|| day_first(rest, today))
-            .or_else(|| weekday_date(tokens, at, today))
-            .or_else(|| bare_day(tokens, at, today))
-    })
+    (0..tokens.len()).find_map(|at| counted(&tokens[at..], today).or_else(|| plain(tokens, at, today)))
+}
+
+/// A day that is named without counting from another.
+fn plain(tokens: &[Token], at: usize, today: Date) -> Option<Date> {
+    let rest = &tokens[at..];
+    relative(rest, today)
+        .or_else(|| slashed(rest, today))
+        .or_else(|| month_first(rest, today))
+        .or_else(|| day_first(rest, today))
+        .or_else(|| weekday_date(tokens, at, today))
+        .or_else(|| bare_day(tokens, at, today))
 }
 
 fn add(date: Date, span: Span) -> Option<Date> {
@@ -92,14 +95,13 @@ fn weekday(token: Option<&Token>) -> Option<Weekday> {
     })
 }
 
-/// "today", "tomorrow", "the day after tomorrow", "in three days", "two weeks ago", "next month".
+/// "today", "tomorrow", "the day after tomorrow", "next month".
 fn relative(tokens: &[Token], today: Date) -> Option<Date> {
     let is = |at: usize, word: &str| tokens.get(at).is_some_and(|t| t.is(word));
     if is(0, "today") || is(0, "tonight") {
         return Some(today);
     }
     if is(0, "tomorrow") {
-        // "a week from tomorrow" was tried from its own start.
         return today.tomorrow().ok();
     }
     if is(0, "yesterday") {
@@ -123,12 +125,12 @@ fn relative(tokens: &[Token], today: Date) -> Option<Date> {
             None
         };
     }
-    counted(tokens, today)
+    None
 }
 
 /// "three days", "a week", "two months", with "in" before, or "from today", "from Friday", "ago" after.
 fn counted(tokens: &[Token], today: Date) -> Option<Date> {
-    let (count, used) = match tokens.first()? {
+    let (mut count, used) = match tokens.first()? {
         token if token.is("a") || token.is("an") => (1, 1),
         token if token.is("couple") => (2, 1),
         _ => {
@@ -138,7 +140,7 @@ fn counted(tokens: &[Token], today: Date) -> Option<Date> {
     };
     let mut at = used;
     if tokens.get(at).is_some_and(|t| t.is("couple")) {
-        return counted(&tokens[at..], today);
+        (count, at) = (2, at + 1);
     }
     at += usize::from(tokens.get(at).is_some_and(|t| t.is("of")));
     let Token::Word(unit) = tokens.get(at)? else { return None };
@@ -155,8 +157,13 @@ fn counted(tokens: &[Token], today: Date) -> Option<Date> {
         return add(today, (-days).days()).and_then(|date| add(date, (-months).months()));
     }
     let from = rest.first().is_some_and(|t| t.is("from") || t.is("after"));
-    let base = if from { first_date(&rest[1..], today).unwrap_or(today) } else { today };
+    let base = if from { anchor(&rest[1..], today).unwrap_or(today) } else { today };
     add(base, days.days()).and_then(|date| add(date, months.months()))
+}
+
+/// What a count starts from: the first day named. It counts from nothing in turn, so that no text nests.
+fn anchor(tokens: &[Token], today: Date) -> Option<Date> {
+    (0..tokens.len()).find_map(|at| plain(tokens, at, today))
 }
 
 /// "3/4" and "3/4/2027": month, day, year; the other way round when only that makes a date.

@@ -193,13 +193,16 @@ const PADDING: &[&str] = &[
     "absolutely",
 ];
 
+/// Words of a text that are looked at: an answer stands at its start.
+const LONGEST: usize = 60;
+
 /// Yes (`true`) or no, and how sure, 0..1; `None` when the text answers neither way or both.
 pub fn yes_no(text: &str) -> Option<(bool, f32)> {
     if let Some(answer) = grunt(text) {
         return Some((answer, 0.85));
     }
     let words = words(text);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let words: Vec<&str> = words.iter().take(LONGEST).map(String::as_str).collect();
     let cut = words.iter().rposition(|word| CORRECTIONS.contains(word)).map(|at| at + 1).filter(|at| *at < words.len());
     if let Some(answer) = cut.filter(|at| *at > 1).and_then(|at| answer(&words[at..])) {
         return Some((answer.0, answer.1 * 0.9));
