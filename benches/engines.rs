@@ -4,12 +4,15 @@
 
 use std::hint::black_box;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use sidetone::audio::{Rate, resample};
 use sidetone::call::ports::{
-    AbortFlag, Embedder as _, Hint, Recognizer as _, Role, Synthesizer as _, VoiceDetector as _,
+    AbortFlag, Done, Embedder as _, Hint, RecognizeJob, Recognizer as _, Role, SayId, SynthesizeJob, Synthesizer as _,
+    TurnId, VoiceDetector as _,
 };
 use sidetone::engine::minilm::MiniLm;
 use sidetone::engine::models::Registry;
@@ -17,6 +20,7 @@ use sidetone::engine::onnx;
 use sidetone::engine::piper::{Manner, Piper};
 use sidetone::engine::silero::Silero;
 use sidetone::engine::whisper::WhisperModel;
+use sidetone::engine::{EngineConfig, Engines};
 
 const LINES: [&str; 3] = [
     "Block my card.",
@@ -84,5 +88,74 @@ fn engines(c: &mut Criterion) {
     c.bench_function("embedding of a sentence", |b| b.iter(|| minilm.embed(LINES[1]).expect("a vector")));
 }
 
-criterion_group!(benches, engines);
+/// Eight callers who stop speaking at the same moment, by the number of recognition threads; and what all models
+/// together take of memory.
+fn pool(c: &mut Criterion) {
+    let mut group = c.benchmark_group("eight utterances of 3 s at once");
+    group.sample_size(10);
+    for recognition_threads in [1, 2, 4] {
+        let config = EngineConfig { recognition_threads, ..EngineConfig::default() };
+        let engines = match Engines::real(&Registry::builtin(), &config) {
+            Ok(engines) => engines,
+            Err(error) => return println!("nothing is measured: {error}"),
+        };
+        let pcm = utterance(&engines, &config.voice);
+        group.bench_function(format!("{recognition_threads} threads"), |b| b.iter(|| eight(&engines, &pcm)));
+        println!("resident with all models, {recognition_threads} recognition threads: {}", resident());
+        engines.shutdown();
+    }
+}
+
+fn utterance(engines: &Engines, voice: &str) -> Arc<[i16]> {
+    let (tell, done) = sync_channel(1);
+    let job = SynthesizeJob {
+        say: SayId(0),
+        sentence: 0,
+        text: LINES[1].to_string(),
+        voice: voice.to_string(),
+        rate: Rate::Narrow,
+        cacheable: false,
+        deadline: soon(),
+    };
+    engines.synthesize(job, Box::new(move |done| tell.send(done).expect("somebody waits")));
+    match done.recv() {
+        Ok(Done::Spoken { result: Ok(pcm), .. }) => pcm,
+        other => panic!("no sentence: {other:?}"),
+    }
+}
+
+fn eight(engines: &Engines, pcm: &Arc<[i16]>) {
+    let (tell, done) = sync_channel(8);
+    for turn in 0..8 {
+        let job = RecognizeJob {
+            turn: TurnId(turn),
+            role: Role::Final,
+            pcm: pcm.clone(),
+            rate: Rate::Narrow,
+            hint: Hint::Open,
+            deadline: soon(),
+            abort: AbortFlag::default(),
+        };
+        let tell = tell.clone();
+        engines.recognize(job, Box::new(move |done| tell.send(done).expect("somebody waits")));
+    }
+    for _ in 0..8 {
+        let heard = done.recv().expect("an answer");
+        assert!(matches!(heard, Done::Heard { result: Ok(_), .. }), "{heard:?}");
+    }
+}
+
+fn soon() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
+    let now = Instant::now();
+    now + Duration::from_secs(120)
+}
+
+/// Of this process, as the system says it.
+fn resident() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("unknown").trim().to_string()
+}
+
+criterion_group!(benches, pool, engines);
 criterion_main!(benches);

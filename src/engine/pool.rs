@@ -24,8 +24,9 @@ use crate::call::ports::{
 const WAITING_RECOGNITIONS: usize = 64;
 const WAITING_SENTENCES: usize = 64;
 const WAITING_EMBEDDINGS: usize = 256;
-/// Added to the worker threads' nice value: media and signalling go first.
-const NICE: i32 = 10;
+/// Added to the worker threads' nice value: media and signalling go first, at three times the weight, and yet a busy
+/// neighbour on the machine does not starve recognition.
+const NICE: i32 = 5;
 /// Voices that one worker keeps loaded (100 MB each); the least recently used goes.
 const VOICES_LOADED: usize = 2;
 /// Whisper's rate, Hz.

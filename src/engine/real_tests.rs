@@ -267,15 +267,7 @@ fn all_engines_at_once() {
     let Ok(Done::Heard { result: Ok(heard), took, .. }) = done.recv_timeout(Duration::from_secs(60)) else {
         panic!("words")
     };
-    println!("heard {:?} after {took:?}; resident {} MB", heard.text, resident_mb());
+    println!("heard {:?} after {took:?}", heard.text);
     assert!(heard.text.contains("balance"));
-    assert!(resident_mb() < 700, "{} MB", resident_mb());
     engines.shutdown();
-}
-
-/// Of this process; 0 where the system does not say.
-fn resident_mb() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
 }
