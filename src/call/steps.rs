@@ -80,8 +80,10 @@ impl Call {
         if self.phase != Phase::Script {
             return;
         }
+        let before = self.keypad.is_collecting();
         let entry = self.keypad.press(now, key);
-        if self.listening.is_none() {
+        // A key that is swallowed, or typed ahead, interrupts nothing.
+        if self.listening.is_none() || entry.is_none() && !before && !self.keypad.is_collecting() {
             return;
         }
         self.timers.clear(Timer::NoInput);

@@ -30,6 +30,8 @@ struct InProgress {
     start: u64,
     /// The run of the recogniser whose result counts; a newer run has another flag.
     run: Option<Run>,
+    /// The latest partial run: a final one does not wait behind it.
+    partial: AbortFlag,
     transcript: Option<Transcript>,
     ended: Option<Ended>,
     stage: Stage,
@@ -71,6 +73,8 @@ struct Answer {
     asked: Instant,
     rendered: Option<Instant>,
     latency: Latency,
+    /// Whether it answers a turn, rather than keys.
+    spoken: bool,
 }
 
 impl Turns {
@@ -81,7 +85,8 @@ impl Turns {
     /// A key was pressed: what was being said is no turn any more, and the answer is to the key.
     pub(super) fn typed(&mut self, now: Instant) {
         self.abort();
-        self.answer = Some(Answer { last_speech: now, asked: now, rendered: None, latency: Latency::default() });
+        self.answer =
+            Some(Answer { last_speech: now, asked: now, rendered: None, latency: Latency::default(), spoken: false });
     }
 
     /// Whether something that was said in answer to a masked slot is still being worked on.
@@ -155,7 +160,7 @@ impl Call {
         self.turns.next += 1;
         let masked = self.expects_masked();
         let stage = Stage::Recognizing;
-        self.turns.waiting.push_back(InProgress { id, start, run: None, transcript: None, ended: None, stage, masked });
+        self.turns.waiting.push_back(InProgress { id, start, run: None, partial: AbortFlag::default(), transcript: None, ended: None, stage, masked });
     }
 
     fn recognize(&mut self, now: Instant, role: Role, pcm: Arc<[i16]>) {
@@ -165,6 +170,7 @@ impl Call {
             return;
         };
         let abort = AbortFlag::default();
+        std::mem::replace(&mut turn.partial, abort.clone()).abort();
         if role == Role::Final
             && let Some(old) = turn.run.replace(Run { abort: abort.clone() })
         {
@@ -311,7 +317,7 @@ impl Call {
             latency,
         };
         self.log.turn(record);
-        self.turns.answer = Some(Answer { last_speech, asked: now, rendered: None, latency });
+        self.turns.answer = Some(Answer { last_speech, asked: now, rendered: None, latency, spoken: true });
         self.tell_script(now, meaning.into_heard(transcript.text));
         if self.turns.waiting.front().is_some() {
             self.advance(now);
@@ -385,7 +391,9 @@ impl Call {
         latency.synthesis_ms = ms(rendered.saturating_duration_since(answer.asked));
         // The packet leaves with this tick, whose frame is heard from its first sample on.
         latency.total_ms = ms(now.saturating_duration_since(answer.last_speech));
-        if let Some(turn) = self.log.last_turn() {
+        if answer.spoken
+            && let Some(turn) = self.log.last_turn()
+        {
             turn.latency = latency;
         }
         let Latency { total_ms, silence_ms, synthesis_ms, .. } = latency;

@@ -24,7 +24,7 @@ const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// The example back end that `dialplans/bank` asks for balances.
 const BACK_END: SocketAddr = SocketAddr::new(LOOPBACK, 7780);
 /// What the recorded caller does, from `fixtures/callers`.
-const CALLER: &[&str] = &["balance", "keys:12345678#", "angry-1", "angry-2"];
+const CALLER: &[&str] = &["balance", "keys:12345678#", "yes", "angry-1", "angry-2"];
 
 /// Arguments of `sidetone demo`.
 #[derive(Debug, clap::Args)]
@@ -164,8 +164,13 @@ fn verdict(record: &CallRecord, answers: &[f32]) -> Vec<(&'static str, bool)> {
     ]
 }
 
-fn print_verdict(verdict: &[(&str, bool)], record: &CallRecord, data: &Path, format: Format) -> anyhow::Result<()> {
-    let recording = record.recording.as_ref().map(|name| data.join("recordings").join(name));
+fn print_verdict(
+    verdict: &[(&str, bool)],
+    record: &CallRecord,
+    data: &Path,
+    format: Format,
+) -> anyhow::Result<()> {
+    let recording = record.recording.as_ref().map(|name| data.join(name));
     if format == Format::Json {
         let points: serde_json::Map<_, _> =
             verdict.iter().map(|(what, good)| ((*what).into(), (*good).into())).collect();

@@ -244,7 +244,7 @@ fn port_range(text: &str) -> Result<(u16, u16), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Config, ConfigArgs};
+    use super::super::Config;
     use super::*;
 
     fn load(text: &str, environment: &[(&str, &str)], set: &[&str]) -> Result<Config, ConfigError> {

@@ -61,6 +61,8 @@ pub struct Keypad {
     keys: String,
     deadline: Option<Instant>,
     ahead: VecDeque<char>,
+    /// After an entry that was full: the key that would have ended it, and how long it is waited for.
+    full: Option<(char, Instant)>,
     dropped: u64,
 }
 
@@ -106,6 +108,9 @@ impl Keypad {
         if !matches!(key, '0'..='9' | '*' | '#' | 'A'..='D') {
             return None;
         }
+        if self.is_afterthought(now, key) {
+            return None;
+        }
         if let Some(rule) = self.rule {
             return self.take(now, rule, key);
         }
@@ -138,6 +143,11 @@ impl Keypad {
         self.dropped
     }
 
+    /// Whether `key` ends an entry that is already complete: people press `#` after the last digit all the same.
+    fn is_afterthought(&mut self, now: Instant, key: char) -> bool {
+        self.full.take().is_some_and(|(terminator, until)| key == terminator && now <= until)
+    }
+
     fn take(&mut self, now: Instant, rule: EntryRule, key: char) -> Option<Entry> {
         let most = rule.length.1.clamp(1, LONGEST);
         if rule.terminator == Some(key) {
@@ -151,6 +161,8 @@ impl Keypad {
         }
         self.keys.push(key);
         if self.keys.len() >= most {
+            let until = now + Duration::from_millis(rule.inter_digit_ms);
+            self.full = rule.terminator.map(|terminator| (terminator, until));
             return self.finish(EntryEnd::Full);
         }
         self.deadline = Some(now + Duration::from_millis(rule.inter_digit_ms));
@@ -246,5 +258,16 @@ mod tests {
         pad.ignore();
         assert!(!pad.is_collecting());
         assert_eq!(pad.deadline(), None);
+    }
+
+    #[test]
+    fn a_terminator_after_a_full_entry_is_no_key_of_the_next() {
+        let now = origin();
+        let mut keypad = Keypad::new(EntryRule::number(2, 2));
+        keypad.press(now, '1');
+        assert_eq!(keypad.press(now, '2').map(|entry| entry.keys), Some("12".to_string()));
+        keypad.expect(now, EntryRule::menu());
+        assert_eq!(keypad.press(now + Duration::from_millis(200), '#'), None);
+        assert_eq!(keypad.press(now + Duration::from_millis(400), '#').map(|entry| entry.keys), Some("#".to_string()));
     }
 }

@@ -9,9 +9,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::caller::{CallerLeg, SipParty, leg_config};
+use super::caller::{CallerLeg, SipParty, leg_config, new_leg};
 use super::metrics;
 use super::task::{self, Answered, Shared};
+use crate::call::leg::{LegConfig, LegMedia};
 use crate::call::line::Line;
 use crate::call::logbook::Header;
 use crate::config::{Config, Route};
@@ -84,16 +85,52 @@ impl Acceptor {
         }
     }
 
+    /// Runs something for as long as there are calls.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.calls.spawn(task);
+    }
+
+    /// The door for browsers: the same as for INVITEs.
+    #[cfg(feature = "webrtc")]
+    pub(super) fn admit_browsers(&self) -> crate::net::webrtc::Admit {
+        use crate::call::ports::Refusal;
+        let acceptor = self.clone();
+        Box::new(move |called| match acceptor.admit(called) {
+            Ok((place, _)) => Ok(place),
+            Err(status) => {
+                metrics::refused(status);
+                Err(if status == 404 { Refusal::UnknownNumber } else { Refusal::Busy })
+            }
+        })
+    }
+
+    /// A browser whose media flows.
+    #[cfg(feature = "webrtc")]
+    pub(super) async fn connected(self, mut session: crate::net::webrtc::Session) {
+        let (Some(place), Some(line)) = (session.take_place(), self.line(&session.called)) else { return };
+        let header = header(session.caller.clone(), None, &session.called, "webrtc");
+        let media = LegMedia {
+            codec: session.codec,
+            payload_type: session.payload_type,
+            event_payload_type: session.event.map(|(payload_type, _)| payload_type),
+        };
+        let config = LegConfig { ssrc: session.ssrc, ..new_leg(media) };
+        self.serve(place, line, header, config, CallerLeg::Web(Box::new(session))).await;
+    }
+
+    fn line(&self, called: &str) -> Option<Arc<Line>> {
+        let routes = &self.0.routes;
+        let route = routes.iter().find(|r| r.number == called).or_else(|| routes.iter().find(|r| r.number == "*"));
+        self.0.lines.get(&route?.plan).cloned()
+    }
+
     /// A place for one more call, and the line that answers `called`.
     fn admit(&self, called: &str) -> Result<(OwnedSemaphorePermit, Arc<Line>), u16> {
         if self.0.closing.is_cancelled() {
             return Err(503);
         }
         let place = Arc::clone(&self.0.places).try_acquire_owned().map_err(|_| 503_u16)?;
-        let routes = &self.0.routes;
-        let route = routes.iter().find(|r| r.number == called).or_else(|| routes.iter().find(|r| r.number == "*"));
-        let line = route.and_then(|route| self.0.lines.get(&route.plan)).ok_or(404_u16)?;
-        Ok((place, Arc::clone(line)))
+        Ok((place, self.line(called).ok_or(404_u16)?))
     }
 
     async fn invited(self, call: Incoming) {
@@ -143,7 +180,7 @@ impl Acceptor {
         place: OwnedSemaphorePermit,
         line: Arc<Line>,
         header: Header,
-        config: crate::call::leg::LegConfig,
+        config: LegConfig,
         leg: CallerLeg,
     ) {
         metrics::active(self.0.max_calls - self.0.places.available_permits());

@@ -5,6 +5,8 @@ use crate::call::leg::{LegConfig, LegMedia};
 use crate::call::ports::MediaTransport;
 use crate::net::rtp::RtpPort;
 use crate::net::sip::{SipEvent, SipLeg};
+#[cfg(feature = "webrtc")]
+use crate::net::webrtc::{Session, SessionSignals};
 use crate::sip::{Direction, MediaCodec, Negotiated, SdpSession};
 
 /// News of a leg's signalling.
@@ -29,6 +31,9 @@ pub(super) enum LegNews {
 pub(super) enum CallerLeg {
     /// A SIP call.
     Sip(Box<SipParty>),
+    /// A browser.
+    #[cfg(feature = "webrtc")]
+    Web(Box<Session>),
 }
 
 /// A party that is reached by SIP.
@@ -41,12 +46,17 @@ pub(super) struct SipParty {
 /// The signalling half of a leg, to be waited on beside the media half.
 pub(super) enum Signalling<'a> {
     Sip(&'a mut SipLeg),
+    #[cfg(feature = "webrtc")]
+    Web(&'a mut SessionSignals),
 }
 
 /// What came by signalling, not acted on yet.
 pub(super) enum Signal {
     /// `None`: the leg is gone without a word.
     Sip(Option<SipEvent>),
+    /// The browser left.
+    #[cfg(feature = "webrtc")]
+    WebClosed,
 }
 
 impl Signalling<'_> {
@@ -54,6 +64,11 @@ impl Signalling<'_> {
     pub(super) async fn next(self) -> Signal {
         match self {
             Self::Sip(leg) => Signal::Sip(leg.next().await),
+            #[cfg(feature = "webrtc")]
+            Self::Web(signals) => {
+                signals.closed().await;
+                Signal::WebClosed
+            }
         }
     }
 }
@@ -63,6 +78,11 @@ impl CallerLeg {
     pub(super) fn split(&mut self) -> (Signalling<'_>, &mut dyn MediaTransport) {
         match self {
             Self::Sip(party) => party.split(),
+            #[cfg(feature = "webrtc")]
+            Self::Web(session) => {
+                let (signals, media) = session.split();
+                (Signalling::Web(signals), media)
+            }
         }
     }
 
@@ -70,6 +90,8 @@ impl CallerLeg {
     pub(super) fn take(&mut self, signal: Signal) -> LegNews {
         match (self, signal) {
             (Self::Sip(party), Signal::Sip(event)) => party.take(event),
+            #[cfg(feature = "webrtc")]
+            _ => LegNews::Ended,
         }
     }
 
@@ -77,6 +99,8 @@ impl CallerLeg {
     pub(super) async fn bye(&mut self) {
         match self {
             Self::Sip(party) => party.leg.bye(None).await,
+            #[cfg(feature = "webrtc")]
+            Self::Web(session) => session.close().await,
         }
     }
 }
@@ -127,15 +151,20 @@ impl SipParty {
     }
 }
 
-/// The leg's media as negotiated. Sequence, timestamp and SSRC start at random (RFC 3550, 5.1).
+/// The leg's media as negotiated.
 pub(crate) fn leg_config(negotiated: &Negotiated) -> LegConfig {
     let codec = match negotiated.codec {
         MediaCodec::Pcmu => Codec::Pcmu,
         MediaCodec::Pcma => Codec::Pcma,
     };
     let Negotiated { payload_type, event_payload_type, .. } = *negotiated;
+    new_leg(LegMedia { codec, payload_type, event_payload_type })
+}
+
+/// A leg at its start. Sequence, timestamp and SSRC are random (RFC 3550, 5.1).
+pub(super) fn new_leg(media: LegMedia) -> LegConfig {
     LegConfig {
-        media: LegMedia { codec, payload_type, event_payload_type },
+        media,
         ssrc: rand::random(),
         first_seq: rand::random(),
         first_ts: rand::random(),

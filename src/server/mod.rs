@@ -11,6 +11,7 @@ mod events;
 mod lines;
 mod metrics;
 pub(crate) mod task;
+mod web;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -124,7 +125,7 @@ impl Server {
         let calls = TaskTracker::new();
         let closing = CancellationToken::new();
         let acceptor = Acceptor::new(&config, lines, shared, recordings, ports, calls.clone(), closing.clone());
-        let web = None;
+        let web = web::start(&acceptor, &config, &store, &stop).await?;
         calls.spawn(expire(store.clone(), stop.clone()));
         calls.spawn(acceptor.run(incoming, stop.clone()));
         Ok(Self { sip, web, events, store, calls, closing, drained, stop, drain: config.drain })

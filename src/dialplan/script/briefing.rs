@@ -31,10 +31,16 @@ impl Briefing {
             text += &format!(" {name}: {value}.");
         }
         if !self.reason.is_empty() {
-            text += &format!(" Reason: {}.", self.reason.trim_end_matches('.'));
+            text += &format!(" {}.", in_a_sentence(self.reason.trim_end_matches('.')));
         }
         text
     }
+}
+
+/// With a capital letter, as a sentence begins.
+fn in_a_sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 impl Script {

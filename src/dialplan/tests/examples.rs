@@ -49,7 +49,7 @@ fn bank_hands_an_angry_caller_over_with_everything_said() {
     let said = "say I can hear this has been frustrating. Let me get somebody for you right now.";
     assert_eq!(over, [said, "transfer queue:support (the caller is frustrated)"]);
     let briefing = call.script.briefing().spoken();
-    assert_eq!(briefing, "Call from Ann Lee. Asked about: balance. Reason: the caller is frustrated.");
+    assert_eq!(briefing, "Call from Ann Lee. Asked about: balance. The caller is frustrated.");
     let back = call.feels(0.82, Mood::Angry).failed(TransferFailure::NoAnswer);
     let read_back = "say* I have 1 2 3 4 5 6 7 8. Is that right?";
     let sorry = "say I am sorry, nobody is answering just now.";

@@ -45,6 +45,9 @@ struct Hop {
     cycles: Option<(u16, u16)>,
 }
 
+/// Below a third of the smallest step of 16 bits a window holds no sound, −1..1.
+const NO_SOUND: f32 = 1e-5;
+
 /// A point of the contour, for pictures and checks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
@@ -76,6 +79,8 @@ struct Measure {
     hops: VecDeque<Hop>,
     /// Hops that are no longer held.
     forgotten: u64,
+    /// What silence measures.
+    nothing: Option<([f32; BANDS], [Candidate; CANDIDATES])>,
 }
 
 impl Analyser {
@@ -88,6 +93,7 @@ impl Analyser {
                 noise: Noise::new(),
                 hops: VecDeque::with_capacity(HELD),
                 forgotten: 0,
+                nothing: None,
             },
             summary: Summary::with_capacity(HELD),
             ratio: u64::from(rate.hz()) / HZ as u64,
@@ -144,9 +150,19 @@ fn centre(hop: u64) -> u64 {
 }
 
 impl Measure {
-    fn window(&mut self, window: &[f32; WINDOW]) {
+    fn measure(spectrum: &mut Spectrum, window: &[f32; WINDOW]) -> ([f32; BANDS], [Candidate; CANDIDATES]) {
         let mut power = [0.0; BANDS];
-        let candidates = pitch::candidates(self.spectrum.measure(window, &mut power));
+        let candidates = pitch::candidates(spectrum.measure(window, &mut power));
+        (power, candidates)
+    }
+
+    fn window(&mut self, window: &[f32; WINDOW]) {
+        // Most of a call is silence; where there is no sound at all there is nothing to measure.
+        let (power, candidates) = if window.iter().all(|x| x.abs() < NO_SOUND) {
+            *self.nothing.get_or_insert_with(|| Self::measure(&mut self.spectrum, &[0.0; WINDOW]))
+        } else {
+            Self::measure(&mut self.spectrum, window)
+        };
         self.noise.push(&power);
         let best = candidates[0];
         let cycles = (best.height() > CLEAR).then(|| pitch::cycles(window, best.hz())).flatten();
