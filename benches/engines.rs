@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench engines`. Needs the fetched models; without them it says so and measures nothing.
 
+#![expect(missing_docs, reason = "criterion's macro writes an undocumented function")]
+
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -104,7 +104,7 @@ impl Handover {
     }
 
     /// What the caller says, for the agent's next tick.
-    pub(super) fn from_caller(&mut self, frame: &Frame) {
+    pub(super) fn hear_caller(&mut self, frame: &Frame) {
         if let Some(party) = self.party.as_deref_mut() {
             party.from_caller = match &mut party.to_agent {
                 Some(resampler) => resampler.process(frame),
@@ -252,7 +252,7 @@ impl Call {
         while let Some(job) = party.speaking.job() {
             self.outbox.push_back(Output::Synthesize(job));
         }
-        while party.speaking.finished().is_some() {}
+        while party.speaking.finished(now).is_some() {}
         if handover.stage == Stage::Briefing && party.speaking.is_idle() {
             handover.stage = Stage::Bridged;
             let (to, agent, reason) = (handover.target.clone(), handover.agent.clone(), handover.reason.clone());

@@ -43,7 +43,7 @@ use io::{Finish, Input, Output, Report, Side, Sink};
 use leg::{LegConfig, MediaLeg, Received};
 use line::Line;
 use logbook::{Header, Logbook};
-use ports::{Done, Kind, SayId};
+use ports::{Done, JobError, Kind, SayId};
 use record::{CallRecord, Outcome};
 use speaking::{Manner, Speaking};
 use timers::{Timer, Timers};
@@ -204,7 +204,7 @@ impl Call {
         }
         self.audible(now, audible);
         if let Some(handover) = &mut self.handover {
-            handover.from_caller(&tick.incoming);
+            handover.hear_caller(&tick.incoming);
         }
         self.recorder.mute(self.masking());
         sink.recording(self.recorder.pair(Some(&tick.incoming), Some(&ours)));
@@ -240,7 +240,7 @@ impl Call {
 
     /// Lines that have been heard to their end.
     fn said(&mut self, now: Instant) {
-        while let Some(heard) = self.speaking.finished() {
+        while let Some(heard) = self.speaking.finished(now) {
             self.note_heard(now, heard);
         }
         while let Some(job) = self.speaking.job() {
@@ -333,7 +333,9 @@ impl Call {
             Done::Heard { turn, role, result, took } => self.recognized(now, turn, role, result, took),
             Done::Embedded { turn, result, took } => self.embedded(now, turn, result, took),
             Done::Spoken { say, sentence, result, .. } => {
-                if let Err(error) = &result {
+                if let Err(error) = &result
+                    && *error != JobError::Full
+                {
                     self.log.event(now, format!("synthesis failed: {error}"));
                     self.report(Report::Trouble { what: format!("synthesis failed: {error}; a tone instead") });
                 }

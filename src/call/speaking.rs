@@ -17,6 +17,8 @@ use crate::call::sentences;
 const RENDER_DEADLINE: Duration = Duration::from_secs(30);
 /// Sentences ordered ahead of the one that plays: more would hold up other calls' first words.
 const AHEAD: usize = 2;
+/// Refusals of one sentence, one a tick, that are borne: two seconds.
+const MOST_REFUSED: u32 = 100;
 /// Fade at an interruption, ms: short enough to feel immediate, long enough not to click.
 const FADE_MS: u32 = 40;
 
@@ -55,6 +57,8 @@ pub struct Heard {
 struct Sentence {
     text: String,
     state: State,
+    /// Times that the synthesiser had no room for it.
+    refused: u32,
 }
 
 enum State {
@@ -101,7 +105,7 @@ impl Speaking {
         let id = SayId(self.next);
         self.next += 1;
         let sentences: Vec<_> =
-            sentences::sentences(text).into_iter().map(|text| Sentence { text, state: State::Waiting }).collect();
+            sentences::sentences(text).into_iter().map(|text| Sentence { text, state: State::Waiting, refused: 0 }).collect();
         if !sentences.is_empty() {
             self.lines.push_back(Line { id, manner, sentences, asked_at: now });
             self.order(now);
@@ -154,6 +158,12 @@ impl Speaking {
         let slot = line.sentences.get_mut(sentence as usize)?;
         let pcm = match result {
             Ok(pcm) => pcm,
+            // Asked again with the next tick: a queue that is full now has room in a moment.
+            Err(JobError::Full) if slot.refused < MOST_REFUSED => {
+                slot.refused += 1;
+                slot.state = State::Waiting;
+                return None;
+            }
             Err(_) => {
                 self.failures += 1;
                 // A caller never hears silence: what cannot be spoken is at least a tone.
@@ -192,7 +202,8 @@ impl Speaking {
     }
 
     /// Takes out lines that have been played to their end. Call it after [`Speaking::next_frame`].
-    pub fn finished(&mut self) -> Option<Heard> {
+    pub fn finished(&mut self, now: Instant) -> Option<Heard> {
+        self.order(now);
         self.feed();
         let line = self.lines.front()?;
         let last = line.sentences.len() as u32 - 1;

@@ -150,13 +150,12 @@ impl Classifier {
             probabilities = softmax(&(0..scores.len()).map(logit).collect::<Vec<f32>>());
             probabilities.iter_mut().for_each(|p| *p *= accepted);
         }
-        if let Some((intent, sure)) = self.phrases.find(heard.text, &allowed) {
-            if probabilities[intent] < sure {
+        if let Some((intent, sure)) = self.phrases.find(heard.text, &allowed)
+            && probabilities[intent] < sure {
                 let rest = (1.0 - sure) / (1.0 - probabilities[intent]).max(1e-6);
                 probabilities.iter_mut().for_each(|p| *p *= rest);
                 probabilities[intent] = sure;
             }
-        }
         let mut ranked: Vec<(usize, f32)> = allowed.iter().map(|intent| (*intent, probabilities[*intent])).collect();
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         let none = (1.0 - ranked.iter().map(|(_, p)| p).sum::<f32>()).clamp(0.0, 1.0);
@@ -221,9 +220,9 @@ impl Classifier {
         let n = self.rows.len();
         let mut triangle = Vec::with_capacity(n);
         let mut densities = Vec::with_capacity(n);
-        for row in 0..n {
+        for (row, text) in texts.iter().enumerate().take(n) {
             let cosine: Vec<f32> = self.rows.iter().map(|other| dot(other, &self.rows[row])).collect();
-            let words = self.lexicon.likeness(texts[row]);
+            let words = self.lexicon.likeness(text);
             densities.push(self.density(&cosine, &words, Some(row)));
             triangle.push((0..=row).map(|j| kernel(cosine[j], words[j])).collect());
         }

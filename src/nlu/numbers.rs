@@ -133,12 +133,11 @@ fn literal(chars: &[char], start: usize, out: &mut Vec<Token>) -> usize {
         end = stop;
     }
     let suffix: String = chars[end..].iter().take(3).take_while(|c| c.is_alphabetic()).collect();
-    if fraction.is_none() && matches!(suffix.to_lowercase().as_str(), "st" | "nd" | "rd" | "th") {
-        if let Some(n) = whole.parse::<u8>().ok().filter(|n| *n < 100) {
+    if fraction.is_none() && matches!(suffix.to_lowercase().as_str(), "st" | "nd" | "rd" | "th")
+        && let Some(n) = whole.parse::<u8>().ok().filter(|n| *n < 100) {
             out.push(Token::Ordinal(n));
             return end + 2;
         }
-    }
     out.push(Token::Literal { whole, fraction });
     end
 }
@@ -356,11 +355,10 @@ fn first_number(tokens: &[Token]) -> Option<f64> {
         .filter(|(_, token)| starts(token))
         .find_map(|(at, _)| decimal(&tokens[at..]).map(|read| (at, read)))?;
     let next = &tokens[at + used..];
-    if next.first().is_some_and(|t| matches!(t, Token::Unit(_) | Token::Teen(_) | Token::Tens(_) | Token::Sounds(0))) {
-        if let Some(joined) = joined_chunks(&tokens[at..]) {
+    if next.first().is_some_and(|t| matches!(t, Token::Unit(_) | Token::Teen(_) | Token::Tens(_) | Token::Sounds(0)))
+        && let Some(joined) = joined_chunks(&tokens[at..]) {
             return Some(joined);
         }
-    }
     Some(value)
 }
 
@@ -399,7 +397,7 @@ mod tests {
             ("forty-two please", Some(42.0)),
             ("I would like 1,250", Some(1250.0)),
             ("it's 3.5", Some(3.5)),
-            ("three point one four", Some(3.14)),
+            ("three point one five", Some(3.15)),
             ("minus five degrees", Some(-5.0)),
             ("-5", Some(-5.0)),
             ("a hundred", Some(100.0)),

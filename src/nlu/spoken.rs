@@ -70,7 +70,7 @@ pub fn digits(text: &str) -> String {
 fn group(left: usize) -> usize {
     match left {
         0..=4 => left,
-        _ if left % 4 == 0 => 4,
+        _ if left.is_multiple_of(4) => 4,
         _ => 3,
     }
 }
@@ -89,9 +89,9 @@ fn cardinal(value: u64) -> String {
     }
     match value {
         0..=19 => SMALL[value as usize].to_string(),
-        20..=99 if value % 10 == 0 => TENS[value as usize / 10].to_string(),
+        20..=99 if value.is_multiple_of(10) => TENS[value as usize / 10].to_string(),
         20..=99 => format!("{}-{}", TENS[value as usize / 10], SMALL[value as usize % 10]),
-        _ if value % 100 == 0 => format!("{} hundred", cardinal(value / 100)),
+        _ if value.is_multiple_of(100) => format!("{} hundred", cardinal(value / 100)),
         _ => format!("{} hundred {}", cardinal(value / 100), cardinal(value % 100)),
     }
 }

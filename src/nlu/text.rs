@@ -101,7 +101,7 @@ pub fn clean(text: &str) -> String {
         }
     }
     let joined = out.join(" ");
-    joined.trim_start_matches(|c: char| matches!(c, ',' | '.' | '-' | ' ')).to_string()
+    joined.trim_start_matches([',', '.', '-', ' ']).to_string()
 }
 
 fn is_number(word: &str) -> bool {

@@ -292,7 +292,7 @@ fn votes(words: &[&str]) -> Vec<Vote> {
             }
         } else if let Some((_, yes)) = WORDS.iter().find(|(word, _)| *word == words[at]) {
             let negated = at > 0 && words[at - 1] == "not";
-            let polite = words[at] == "please" && !(words.len() <= 2);
+            let polite = words[at] == "please" && (words.len() > 2);
             let determiner = words[at] == "no"
                 && at > 0
                 && !OPENERS.contains(&words[at - 1])
@@ -313,14 +313,7 @@ fn voted(votes: &[Vote], at: usize) -> bool {
 }
 
 fn starts_with(words: &[&str], phrase: &str) -> bool {
-    let mut at = 0;
-    for part in phrase.split(' ') {
-        if words.get(at) != Some(&part) {
-            return false;
-        }
-        at += 1;
-    }
-    true
+    phrase.split(' ').enumerate().all(|(at, part)| words.get(at) == Some(&part))
 }
 
 #[cfg(test)]

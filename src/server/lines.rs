@@ -76,6 +76,7 @@ pub(super) fn load(config: &Config, engines: &Engines) -> Result<BTreeMap<PathBu
     let background = engines.embed_all(background::sentences().map(str::to_owned).collect())?;
     let prosody = Arc::new(ProsodyModel::shipped()?);
     let mut lines = BTreeMap::new();
+    let mut prompts = Vec::new();
     for route in &config.routes {
         if lines.contains_key(&route.plan) {
             continue;
@@ -83,7 +84,7 @@ pub(super) fn load(config: &Config, engines: &Engines) -> Result<BTreeMap<PathBu
         let plan = Arc::new(read_plan(&route.plan)?);
         let vectors = embed(&plan, engines)?;
         let understanding = Understanding::train(Arc::clone(&plan), &vectors, &background);
-        render_ahead(&plan, engines);
+        prompts.extend(plan.literal_prompts().iter().flat_map(|line| sentences::sentences(line)).map(|text| (plan.voice().unwrap_or(DEFAULT_VOICE).to_owned(), text)));
         let queue = |q: &crate::config::QueueConfig| Agents { agents: q.agents.clone(), ring: q.ring };
         let line = Line {
             plan,
@@ -96,6 +97,7 @@ pub(super) fn load(config: &Config, engines: &Engines) -> Result<BTreeMap<PathBu
         };
         lines.insert(route.plan.clone(), Arc::new(line));
     }
+    render_ahead(prompts, engines.clone());
     Ok(lines)
 }
 
@@ -106,20 +108,25 @@ fn embed(plan: &Plan, engines: &Engines) -> Result<Vec<Vec<Vec<f32>>>, JobError>
     Ok(texts.iter().map(|class| vectors.by_ref().take(class.len()).collect()).collect())
 }
 
-/// Has the plan's fixed lines rendered into the cache: the first caller does not wait for them.
-fn render_ahead(plan: &Plan, engines: &Engines) {
-    let deadline = now() + RENDER_AHEAD;
-    for text in plan.literal_prompts().iter().flat_map(|line| sentences::sentences(line)) {
-        let job = SynthesizeJob {
-            say: SayId::default(),
-            sentence: 0,
-            text,
-            voice: plan.voice().unwrap_or(DEFAULT_VOICE).to_owned(),
-            rate: Rate::Narrow,
-            cacheable: true,
-            deadline,
-        };
-        engines.synthesize(job, Box::new(|_| {}));
+/// Has the plans' fixed lines rendered into the cache, so that the first caller does not wait for them: one at a time,
+/// behind whatever a call wants rendered meanwhile.
+fn render_ahead(prompts: Vec<(String, String)>, engines: Engines) {
+    let render = move || {
+        for (voice, text) in prompts {
+            let (done, wait) = std::sync::mpsc::sync_channel(1);
+            let deadline = now() + RENDER_AHEAD;
+            let (say, sentence, rate) = (SayId::default(), 0, Rate::Narrow);
+            let job = SynthesizeJob { say, sentence, text, voice, rate, cacheable: true, deadline };
+            let reply = Box::new(move |result| drop(done.send(result)));
+            engines.synthesize(job, reply);
+            // Gone with the engines: the server is being shut down.
+            if wait.recv().is_err() {
+                return;
+            }
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("render-ahead".into()).spawn(render) {
+        tracing::warn!(%error, "prompts are rendered when they are first needed");
     }
 }
 

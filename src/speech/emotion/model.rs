@@ -94,7 +94,8 @@ impl ProsodyModel {
         if self.format != FORMAT {
             return Err(ModelError::Format(self.format));
         }
-        if !self.bias.is_finite() || !(self.threshold > 0.0 && self.threshold < 1.0) {
+        let probability = 0.0..1.0;
+        if !self.bias.is_finite() || self.threshold == 0.0 || !probability.contains(&self.threshold) {
             return Err(ModelError::Range("bias or threshold".into()));
         }
         self.places.clear();
