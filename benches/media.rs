@@ -1,7 +1,6 @@
 //! What 20 ms of one call cost: the media tick, codecs, resampling.
 
 #![expect(missing_docs, reason = "criterion's macro writes an undocumented function")]
-
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
 use std::hint::black_box;

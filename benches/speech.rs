@@ -18,7 +18,9 @@ fn voice(rate: Rate) -> Vec<i16> {
         .map(|i| {
             let t = i as f32 / hz;
             phase += (160.0 + 40.0 * (t * 2.0).sin()) / hz;
-            seed ^= seed << 13; seed ^= seed >> 17; seed ^= seed << 5;
+            seed ^= seed << 13;
+            seed ^= seed >> 17;
+            seed ^= seed << 5;
             let noise = seed as f32 / u32::MAX as f32 - 0.5;
             let pulse = (1..18).map(|n| (std::f32::consts::TAU * phase * n as f32).sin() / n as f32).sum::<f32>();
             ((pulse * (t * 12.0).sin().powi(2) * 0.2 + noise * 0.01) * 20_000.0) as i16

@@ -160,7 +160,16 @@ impl Call {
         self.turns.next += 1;
         let masked = self.expects_masked();
         let stage = Stage::Recognizing;
-        self.turns.waiting.push_back(InProgress { id, start, run: None, partial: AbortFlag::default(), transcript: None, ended: None, stage, masked });
+        self.turns.waiting.push_back(InProgress {
+            id,
+            start,
+            run: None,
+            partial: AbortFlag::default(),
+            transcript: None,
+            ended: None,
+            stage,
+            masked,
+        });
     }
 
     fn recognize(&mut self, now: Instant, role: Role, pcm: Arc<[i16]>) {

@@ -164,12 +164,7 @@ fn verdict(record: &CallRecord, answers: &[f32]) -> Vec<(&'static str, bool)> {
     ]
 }
 
-fn print_verdict(
-    verdict: &[(&str, bool)],
-    record: &CallRecord,
-    data: &Path,
-    format: Format,
-) -> anyhow::Result<()> {
+fn print_verdict(verdict: &[(&str, bool)], record: &CallRecord, data: &Path, format: Format) -> anyhow::Result<()> {
     let recording = record.recording.as_ref().map(|name| data.join(name));
     if format == Format::Json {
         let points: serde_json::Map<_, _> =

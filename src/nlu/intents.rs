@@ -151,11 +151,12 @@ impl Classifier {
             probabilities.iter_mut().for_each(|p| *p *= accepted);
         }
         if let Some((intent, sure)) = self.phrases.find(heard.text, &allowed)
-            && probabilities[intent] < sure {
-                let rest = (1.0 - sure) / (1.0 - probabilities[intent]).max(1e-6);
-                probabilities.iter_mut().for_each(|p| *p *= rest);
-                probabilities[intent] = sure;
-            }
+            && probabilities[intent] < sure
+        {
+            let rest = (1.0 - sure) / (1.0 - probabilities[intent]).max(1e-6);
+            probabilities.iter_mut().for_each(|p| *p *= rest);
+            probabilities[intent] = sure;
+        }
         let mut ranked: Vec<(usize, f32)> = allowed.iter().map(|intent| (*intent, probabilities[*intent])).collect();
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         let none = (1.0 - ranked.iter().map(|(_, p)| p).sum::<f32>()).clamp(0.0, 1.0);

@@ -133,11 +133,13 @@ fn literal(chars: &[char], start: usize, out: &mut Vec<Token>) -> usize {
         end = stop;
     }
     let suffix: String = chars[end..].iter().take(3).take_while(|c| c.is_alphabetic()).collect();
-    if fraction.is_none() && matches!(suffix.to_lowercase().as_str(), "st" | "nd" | "rd" | "th")
-        && let Some(n) = whole.parse::<u8>().ok().filter(|n| *n < 100) {
-            out.push(Token::Ordinal(n));
-            return end + 2;
-        }
+    if fraction.is_none()
+        && matches!(suffix.to_lowercase().as_str(), "st" | "nd" | "rd" | "th")
+        && let Some(n) = whole.parse::<u8>().ok().filter(|n| *n < 100)
+    {
+        out.push(Token::Ordinal(n));
+        return end + 2;
+    }
     out.push(Token::Literal { whole, fraction });
     end
 }
@@ -356,9 +358,10 @@ fn first_number(tokens: &[Token]) -> Option<f64> {
         .find_map(|(at, _)| decimal(&tokens[at..]).map(|read| (at, read)))?;
     let next = &tokens[at + used..];
     if next.first().is_some_and(|t| matches!(t, Token::Unit(_) | Token::Teen(_) | Token::Tens(_) | Token::Sounds(0)))
-        && let Some(joined) = joined_chunks(&tokens[at..]) {
-            return Some(joined);
-        }
+        && let Some(joined) = joined_chunks(&tokens[at..])
+    {
+        return Some(joined);
+    }
     Some(value)
 }
 

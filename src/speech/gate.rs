@@ -140,7 +140,9 @@ mod tests {
         let mut frame = Frame::silence(Rate::Narrow);
         let mut x = seed.wrapping_mul(2_654_435_761) | 1;
         for sample in frame.samples_mut() {
-            x ^= x << 13; x ^= x >> 17; x ^= x << 5;
+            x ^= x << 13;
+            x ^= x >> 17;
+            x ^= x << 5;
             *sample = ((x >> 16) as i16 as i32 * i32::from(peak) / 32_768) as i16;
         }
         frame

@@ -53,7 +53,7 @@ pub(crate) fn caller(name: &str) -> PathBuf {
 pub(crate) struct House {
     pub(crate) server: Server,
     pub(crate) sip: SocketAddr,
-    pub(crate) folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
     events: Receiver<CallEvent>,
 }
 
@@ -75,7 +75,7 @@ impl House {
         let server = Server::start(config, engines).await.expect("the server starts");
         let sip = server.sip[0].1;
         let events = server.events.watch();
-        Self { server, sip, folder, events }
+        Self { server, sip, _folder: folder, events }
     }
 
     /// Waits for the next call to end, and returns its record.

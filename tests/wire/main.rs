@@ -1,9 +1,9 @@
 //! Tests over real sockets with real peers. One binary, so that the engines are linked once; one file a peer or subject.
 #![expect(clippy::disallowed_methods, reason = "a test is a driver: its peers run beside it, in real time")]
 
+mod baresip;
 #[cfg(feature = "webrtc")]
 mod browser;
-mod baresip;
 mod house;
 mod rfc4475;
 mod sip_bad_input;

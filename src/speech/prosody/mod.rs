@@ -185,7 +185,9 @@ mod tests {
     use super::*;
 
     fn noise(seed: &mut u32) -> f32 {
-        *seed ^= *seed << 13; *seed ^= *seed >> 17; *seed ^= *seed << 5;
+        *seed ^= *seed << 13;
+        *seed ^= *seed >> 17;
+        *seed ^= *seed << 5;
         *seed as f32 / u32::MAX as f32 * 2.0 - 1.0
     }
 
