@@ -104,8 +104,10 @@ impl Speaking {
     pub fn say(&mut self, now: Instant, text: &str, manner: Manner) -> SayId {
         let id = SayId(self.next);
         self.next += 1;
-        let sentences: Vec<_> =
-            sentences::sentences(text).into_iter().map(|text| Sentence { text, state: State::Waiting, refused: 0 }).collect();
+        let sentences: Vec<_> = sentences::sentences(text)
+            .into_iter()
+            .map(|text| Sentence { text, state: State::Waiting, refused: 0 })
+            .collect();
         if !sentences.is_empty() {
             self.lines.push_back(Line { id, manner, sentences, asked_at: now });
             self.order(now);

@@ -84,7 +84,12 @@ pub(super) fn load(config: &Config, engines: &Engines) -> Result<BTreeMap<PathBu
         let plan = Arc::new(read_plan(&route.plan)?);
         let vectors = embed(&plan, engines)?;
         let understanding = Understanding::train(Arc::clone(&plan), &vectors, &background);
-        prompts.extend(plan.literal_prompts().iter().flat_map(|line| sentences::sentences(line)).map(|text| (plan.voice().unwrap_or(DEFAULT_VOICE).to_owned(), text)));
+        prompts.extend(
+            plan.literal_prompts()
+                .iter()
+                .flat_map(|line| sentences::sentences(line))
+                .map(|text| (plan.voice().unwrap_or(DEFAULT_VOICE).to_owned(), text)),
+        );
         let queue = |q: &crate::config::QueueConfig| Agents { agents: q.agents.clone(), ring: q.ring };
         let line = Line {
             plan,
