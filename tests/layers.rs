@@ -78,12 +78,6 @@ fn crate_paths(code: &str) -> Vec<String> {
     found
 }
 
-/// Whether `code` names `path`, and not something that merely ends like it (`report::` is not `ort::`).
-fn names(code: &str, path: &str) -> bool {
-    let starts = |at: usize| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
-    code.match_indices(path).any(|(at, _)| starts(at))
-}
-
 #[test]
 fn imports_point_down_only() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
