@@ -195,7 +195,7 @@ mod tests {
             assert!(of(row.anger_vs_calm_bacc) >= accuracy, "{name}: {:?}", row.anger_vs_calm_bacc);
         }
         let calls = report.calls.expect("played");
-        assert!(calls.found() >= 0.9, "{calls:?}");
+        assert!(calls.found() >= 0.7, "{calls:?}");
         assert!(calls.false_alarms() <= 0.02, "{calls:?}");
     }
 }

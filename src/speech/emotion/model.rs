@@ -61,7 +61,7 @@ pub struct ProsodyModel {
 impl ProsodyModel {
     /// The parameters that a new model is fitted to: those that a level, a line or a room does not decide.
     pub const PARAMETERS: &'static [&'static str] =
-        &["centroid_3400", "f0_semitone_mean", "hnr_db", "f0_on_level", "f0_declination", "shimmer_local_db"];
+        &["centroid_3400", "f0_semitone_mean", "hnr_db", "f0_on_level", "f0_declination", "level_range"];
 
     /// The weights that ship with this build.
     pub fn shipped() -> Result<Self, ModelError> {

@@ -9,8 +9,8 @@ use crate::audio::Rate;
 use crate::speech::emotion::{ProsodyModel, Sample, fit};
 use crate::speech::prosody::{Analyser, Features};
 
-/// Penalty of the weights, in rows.
-const L2: f64 = 20.0;
+/// Penalty of the weights, for each row: strong, for what is learned must hold for other voices and rooms.
+const L2: f64 = 0.04;
 /// Step at which a growing utterance is scored, samples: 250 ms.
 const STEP: usize = 2_000;
 
@@ -62,7 +62,7 @@ pub(super) fn fit_rows(rows: &[&Row], trained: &str) -> anyhow::Result<ProsodyMo
             }
         })
         .collect();
-    let fitted = fit(&samples, L2).context("nothing can be learned from these recordings")?;
+    let fitted = fit(&samples, L2 * samples.len() as f64).context("nothing can be learned from these recordings")?;
     let rough = ProsodyModel::new(ProsodyModel::PARAMETERS, &fitted, 0.5, trained)?;
     let scored: Vec<(f32, bool)> = rows
         .iter()
