@@ -16,7 +16,7 @@ use crate::speech::gate::{Gate, Passed};
 use crate::speech::utterance::{Endpointing, Event, Segmenter};
 
 /// Silence after which recognition of the whole utterance starts, before it is sure that it is over.
-const WORK_AHEAD_MS: u64 = 200;
+const WORK_AHEAD_MS: u64 = 100;
 /// Stretches of fed sound that are remembered, to place a probability that comes late.
 const STRETCHES: usize = 8;
 

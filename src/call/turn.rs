@@ -14,13 +14,14 @@ use super::timers::Timer;
 use super::understand::Meaning;
 use super::{Call, Phase, TICK};
 use crate::dialplan::script;
+use crate::nlu::{person, text as words};
 use crate::speech::emotion;
 use crate::speech::prosody::Features;
 
 /// A partial result that comes later than this is of no use.
 const PARTIAL_DEADLINE: Duration = Duration::from_millis(1_500);
 /// A final result that comes later is taken for none: the caller is asked again.
-const FINAL_DEADLINE: Duration = Duration::from_secs(6);
+const FINAL_DEADLINE: Duration = Duration::from_secs(8);
 /// Turns that may wait for understanding; a caller cannot speak faster than that.
 const MOST_WAITING: usize = 4;
 
@@ -269,7 +270,7 @@ impl Call {
         match self.line.understanding.at_once(&text, self.listening.as_ref(), self.today) {
             Some(meaning) => self.understood(now, meaning),
             None => {
-                let job = EmbedJob { turn: id, text, deadline: now + FINAL_DEADLINE };
+                let job = EmbedJob { turn: id, text: words::clean(&text), deadline: now + FINAL_DEADLINE };
                 self.outbox.push_back(Output::Embed(job));
             }
         }
@@ -302,7 +303,7 @@ impl Call {
         let intent = meaning.intent.map(|(index, _)| self.line.plan.intents()[index].name.clone());
         let score = meaning.intent.map_or(0.0, |(_, score)| score);
         self.report(Report::Understood { intent: intent.clone(), score, took_ms: understanding_ms });
-        self.dialogue_events(&meaning, intent.as_deref());
+        self.dialogue_events(&meaning, intent.as_deref(), &transcript.text);
         let reasons = self.felt(now, &ended.features, &transcript.text);
         let latency = Latency {
             silence_ms: ended.silence_ms,
@@ -334,7 +335,7 @@ impl Call {
     }
 
     /// What this turn says about the course of the conversation.
-    fn dialogue_events(&mut self, meaning: &Meaning, intent: Option<&str>) {
+    fn dialogue_events(&mut self, meaning: &Meaning, intent: Option<&str>, text: &str) {
         if meaning.is_nothing() {
             self.turns.events.push(emotion::Event::NoMatch);
         }
@@ -344,6 +345,9 @@ impl Call {
             }
             Some(intent) => self.turns.last_intent = Some(intent.to_owned()),
             None => {}
+        }
+        if person::asks_for_person(text) {
+            self.turns.events.push(emotion::Event::AskedForPerson);
         }
     }
 

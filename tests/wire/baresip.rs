@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use sidetone::audio::file;
 use sidetone::call::record::Outcome;
 
-use super::house::{House, Peer, caller, engines, installed, root, voiced, words_in};
+use super::house::{House, Peer, alone, caller, engines, installed, root, voiced, words_in};
 
 /// A baresip that speaks `source` and records what it hears into its folder.
 fn configure(folder: &Path, source: &Path, port: u16) {
@@ -61,6 +61,7 @@ fn after_a_while(folder: &Path, name: &str, seconds: usize) -> PathBuf {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_with_baresip_is_heard_and_hears_the_answer() {
     let (true, Some(engines)) = (installed("baresip"), engines()) else { return };
+    let _alone = alone().await;
     let mut house = House::open(&root().join("dialplans/bank"), engines.clone(), &[]).await;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let source = after_a_while(folder.path(), "balance", 9);
@@ -83,6 +84,7 @@ async fn a_caller_with_baresip_is_heard_and_hears_the_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_with_baresip_is_briefed_and_bridged() {
     let (true, Some(engines)) = (installed("baresip"), engines()) else { return };
+    let _alone = alone().await;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let port = free_port();
     let source = after_a_while(folder.path(), "agent-hello", 1);

@@ -29,6 +29,12 @@ pub(crate) fn engines() -> Option<Engines> {
     ENGINES.get_or_init(load).clone()
 }
 
+/// Calls with real models run one at a time: two at once on two cores measure the machine.
+pub(crate) async fn alone() -> tokio::sync::MutexGuard<'static, ()> {
+    static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    ALONE.lock().await
+}
+
 /// Whether a program is installed; one line says so where it is not.
 pub(crate) fn installed(program: &str) -> bool {
     let found = std::env::var_os("PATH")
