@@ -5,6 +5,8 @@ mod baresip;
 #[cfg(feature = "webrtc")]
 mod browser;
 mod house;
+mod keypad;
+mod memory;
 mod rfc4475;
 mod sip_bad_input;
 mod sip_dialog;

@@ -18,7 +18,7 @@ const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// An answer later than this is late, ms.
 const LATE_MS: f32 = 2_000.0;
 /// Simultaneous talking callers that are tried.
-const STEPS: [usize; 8] = [1, 2, 4, 6, 8, 12, 16, 24];
+const STEPS: [usize; 5] = [1, 2, 4, 8, 16];
 /// Simultaneous keypad callers.
 const KEYPAD_CALLERS: usize = 200;
 /// A keypad call is well when this share of its packets is within 5 ms of 20 ms.
@@ -55,8 +55,8 @@ pub(super) async fn run(to: &Path) -> anyhow::Result<()> {
 
     // The first calls fill the caches, as the first callers of a day do.
     server.load(1, vec![ask(&hours), ask(&balance)]).await?;
-    let cached = server.load_in_turn(8, vec![ask(&hours), ask(&hours)]).await?;
-    let synth = server.load_in_turn(8, vec![ask(&balance), ask(&balance)]).await?;
+    let cached = server.load_in_turn(5, vec![ask(&hours), ask(&hours)]).await?;
+    let synth = server.load_in_turn(5, vec![ask(&balance), ask(&balance)]).await?;
     let barge = server.load_in_turn(8, vec![Turn::Interrupt(angry)]).await?;
     let mut talking = Vec::new();
     for callers in STEPS {
