@@ -93,7 +93,6 @@ fn engines(config: &Config) -> anyhow::Result<Engines> {
         recognition_threads: config.engine.recognition_threads,
         synthesis_threads: config.engine.synthesis_threads,
         prompts_memory_bytes: config.engine.prompt_cache_bytes as u64,
-        prompts_dir: Some(config.data.join("prompts")),
         ..EngineConfig::default()
     };
     Ok(Engines::real(&registry, &engine)?)

@@ -81,6 +81,8 @@ type Fetching = Pin<Box<dyn Future<Output = Result<serde_json::Value, String>> +
 /// The running task.
 struct Task {
     shared: Arc<Shared>,
+    /// This call's own handle: a newer partial of a turn replaces the older one that waits.
+    engines: Engines,
     call: Call,
     leg: CallerLeg,
     agent: Option<SipParty>,
@@ -104,6 +106,7 @@ pub(super) async fn run(shared: Arc<Shared>, answered: Answered) {
     let id: Arc<str> = header.id.as_str().into();
     let begun = What::Begun { called: header.called.clone(), codec: config.media.codec.name().to_owned() };
     shared.events.send(CallEvent { call: Arc::clone(&id), at_ms: 0, what: begun });
+    let engines = shared.engines.for_call();
     let (inbox, mut results) = mpsc::channel(INBOX);
     let voice = {
         let inbox = inbox.clone();
@@ -111,7 +114,7 @@ pub(super) async fn run(shared: Arc<Shared>, answered: Answered) {
         let sink = Box::new(move |position, probability| {
             let _ = inbox.try_send(Done::Voice { position, probability });
         });
-        shared.engines.voice_stream(config.media.codec.rate(), sink)
+        engines.voice_stream(config.media.codec.rate(), sink)
     };
     let call = match Call::new(now, line, header, config) {
         Ok(call) => call,
@@ -119,6 +122,7 @@ pub(super) async fn run(shared: Arc<Shared>, answered: Answered) {
     };
     let mut task = Task {
         shared,
+        engines,
         call,
         leg,
         agent: None,
@@ -239,9 +243,9 @@ impl Task {
     fn drain(&mut self) {
         while let Some(output) = self.call.poll() {
             match output {
-                Output::Recognize(job) => self.shared.engines.recognize(job, self.reply()),
-                Output::Synthesize(job) => self.shared.engines.synthesize(job, self.reply()),
-                Output::Embed(job) => self.shared.engines.embed(job, self.reply()),
+                Output::Recognize(job) => self.engines.recognize(job, self.reply()),
+                Output::Synthesize(job) => self.engines.synthesize(job, self.reply()),
+                Output::Embed(job) => self.engines.embed(job, self.reply()),
                 Output::Fetch { url, timeout } => self.fetching = Some(Box::pin(http::fetch(url, timeout))),
                 Output::Ring { agent, queue } => {
                     self.ringing = Some(Box::pin(self.shared.dialler.clone().ring(agent, queue)));
