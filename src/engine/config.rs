@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// Threads, voice and cache of the engines. The defaults are measured on two cores (see `benches/engines.rs`).
+/// Threads, voice and cache of the engines. The defaults are not chosen by measurement yet; `benches/engines.rs`
+/// is to tell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EngineConfig {
