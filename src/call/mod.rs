@@ -108,7 +108,7 @@ impl Call {
         let mut timers = Timers::default();
         timers.set(Timer::Longest, now + line.longest_call);
         timers.set(Timer::Media, now + MEDIA_LOST);
-        let (today, hour) = (header.local.date(), header.local.hour().unsigned_abs());
+        let (today, local) = (header.local.date(), header.local);
         let log = Logbook::new(header, plan.name().to_owned(), codec.name().to_owned(), now);
         let mut call = Self {
             leg: MediaLeg::new(leg, now)?,
@@ -118,7 +118,7 @@ impl Call {
             frustration: Frustration::new(Arc::clone(&line.prosody), emotion::Config::default()),
             speaking: Speaking::new(rate, line.voice().to_owned(), SayId(0)),
             was_audible: false,
-            script: Script::new(plan, hour),
+            script: Script::new(plan, local),
             today,
             line,
             listening: None,

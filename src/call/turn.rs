@@ -317,7 +317,7 @@ impl Call {
             state: self.script.state().to_owned(),
             start_ms: self.log.ms(self.hearing.instant(turn.start)),
             end_ms: self.log.ms(self.hearing.instant(ended.end)),
-            text: self.shown(turn.masked || meaning.slot.is_some() && self.expects_masked(), &transcript.text),
+            text: self.shown(turn.masked || self.holds_masked(&meaning), &transcript.text),
             confidence: transcript.confidence,
             intent,
             intent_score: score,
@@ -332,6 +332,13 @@ impl Call {
         if self.turns.waiting.front().is_some() {
             self.advance(now);
         }
+    }
+
+    /// Whether what was understood is (in part) a masked slot's value.
+    fn holds_masked(&self, meaning: &Meaning) -> bool {
+        let plan = &self.line.plan;
+        meaning.slot.is_some() && self.expects_masked()
+            || meaning.slots.iter().any(|(slot, _)| plan.slots().get(*slot).is_some_and(|slot| slot.mask))
     }
 
     /// What this turn says about the course of the conversation.

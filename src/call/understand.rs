@@ -29,6 +29,8 @@ pub struct Meaning {
     pub yes_no: Option<bool>,
     /// The slot's value in canonical form.
     pub slot: Option<String>,
+    /// Values of other slots that the words hold.
+    pub slots: Vec<(usize, String)>,
 }
 
 impl Meaning {
@@ -39,7 +41,8 @@ impl Meaning {
 
     /// As the script hears it.
     pub fn into_heard(self, text: String) -> Heard {
-        Heard { text, intent: self.intent, knowledge: self.knowledge, yes_no: self.yes_no, slot: self.slot }
+        let Self { intent, knowledge, yes_no, slot, slots } = self;
+        Heard { text, intent, knowledge, yes_no, slot, slots }
     }
 }
 
@@ -83,27 +86,30 @@ impl Understanding {
         if text.trim().is_empty() {
             return Some(Meaning::default());
         }
+        let slots = self.in_passing(text, listen, today);
         let slot = self.slot(text, listen, today);
-        if slot.is_some() {
-            return Some(Meaning { slot, ..Meaning::default() });
-        }
         let yes_no = yes_no(text).map(|(yes, _)| yes);
-        if yes_no.is_some() && matches!(listen.map(|l| &l.expect), Some(Expect::YesNo)) {
-            return Some(Meaning { yes_no, ..Meaning::default() });
+        if slot.is_some() {
+            return Some(Meaning { slot, slots, ..Meaning::default() });
+        }
+        let answered = yes_no.is_some() || !slots.is_empty();
+        if answered && matches!(listen.map(|l| &l.expect), Some(Expect::YesNo)) {
+            return Some(Meaning { yes_no, slots, ..Meaning::default() });
         }
         let found = self.classifier.match_text(text, &self.allowed(listen))?;
-        Some(self.meaning(found, yes_no))
+        Some(Meaning { slots, ..self.meaning(found, yes_no) })
     }
 
     /// What an embedding of the words tells.
     pub fn by_vector(&self, text: &str, embedding: &[f32], listen: Option<&Listen>, today: Date) -> Meaning {
         let slot = self.slot(text, listen, today);
+        let slots = self.in_passing(text, listen, today);
         let yes_no = yes_no(text).map(|(yes, _)| yes);
         let ranking = self.classifier.rank(Example { text, embedding }, &self.allowed(listen));
         let aside = matches!(listen.map(|l| &l.expect), Some(Expect::Slot { .. }));
         match ranking.best.filter(|(_, score)| !aside || *score >= ACCEPT_ASIDE) {
-            Some(best) => Meaning { slot, ..self.meaning(best, yes_no) },
-            None => Meaning { slot, yes_no, ..Meaning::default() },
+            Some(best) => Meaning { slot, slots, ..self.meaning(best, yes_no) },
+            None => Meaning { slot, slots, yes_no, ..Meaning::default() },
         }
     }
 
@@ -135,6 +141,30 @@ impl Understanding {
         }
     }
 
+    /// Values of the slots that may be filled in passing. A number counts for one slot only: the first that takes it, and
+    /// none where the slot that is asked for is a number itself.
+    fn in_passing(&self, text: &str, listen: Option<&Listen>, today: Date) -> Vec<(usize, String)> {
+        let Some(listen) = listen else { return Vec::new() };
+        let asked = match listen.expect {
+            Expect::Slot { slot } => Some(slot),
+            Expect::YesNo | Expect::Intents { .. } => None,
+        };
+        let mut families: Vec<Family> = asked.and_then(|slot| family(self.kinds.get(slot)?)).into_iter().collect();
+        let mut found = Vec::new();
+        for &at in listen.slots.iter().filter(|at| Some(**at) != asked) {
+            let Some(kind) = self.kinds.get(at) else { continue };
+            let Some(family) = family(kind).filter(|family| *family == Family::Choice || !families.contains(family))
+            else {
+                continue;
+            };
+            if let Fill::Value { canonical, .. } = slots::fill(kind, text, today) {
+                families.push(family);
+                found.push((at, canonical));
+            }
+        }
+        found
+    }
+
     /// What helps the recogniser to hear this.
     pub fn hint(&self, expect: &Expect) -> Hint {
         match expect {
@@ -156,9 +186,31 @@ impl Understanding {
         };
         let length = match slot.kind {
             PlanKind::Digits { min, max } => (min, max),
+            PlanKind::YesNo => (1, 1),
+            PlanKind::Time => (4, 4),
             _ => (1, LONGEST),
         };
         slot.keypad.then(|| EntryRule::number(length.0, length.1))
+    }
+}
+
+/// Kinds of slot that the same words could fill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Number,
+    Day,
+    Hour,
+    Choice,
+}
+
+/// `None` for what cannot be told from other words in passing.
+fn family(kind: &SlotKind) -> Option<Family> {
+    match kind {
+        SlotKind::Digits { .. } | SlotKind::Number | SlotKind::Money => Some(Family::Number),
+        SlotKind::Date => Some(Family::Day),
+        SlotKind::Time => Some(Family::Hour),
+        SlotKind::Choice(_) => Some(Family::Choice),
+        SlotKind::YesNo | SlotKind::Text => None,
     }
 }
 
@@ -171,6 +223,10 @@ fn kind_of(kind: &PlanKind) -> SlotKind {
         PlanKind::Choice(choices) => {
             SlotKind::Choice(choices.iter().flat_map(|(_, words)| words.iter().cloned()).collect())
         }
-        PlanKind::Text => SlotKind::Text,
+        PlanKind::Money => SlotKind::Money,
+        PlanKind::Date => SlotKind::Date,
+        PlanKind::Time => SlotKind::Time,
+        PlanKind::Phone => SlotKind::Digits { length: Some((3, 15)) },
+        PlanKind::Name | PlanKind::Postcode | PlanKind::Email | PlanKind::Text => SlotKind::Text,
     }
 }

@@ -3,6 +3,7 @@
 
 mod flow;
 mod parts;
+mod slots;
 mod steps;
 mod words;
 
@@ -18,8 +19,22 @@ use super::yaml::Scalar;
 
 const DEFAULT_LANGUAGE: &str = "en-US";
 /// Names that are not an author's to give.
-const RESERVED: &[&str] =
-    &["caller", "slots", "frustration", "mood", "misses", "last", "greeting", "heard", "true", "false", "none", "loop"];
+const RESERVED: &[&str] = &[
+    "caller",
+    "slots",
+    "frustration",
+    "mood",
+    "misses",
+    "last",
+    "value",
+    "answer",
+    "greeting",
+    "heard",
+    "true",
+    "false",
+    "none",
+    "loop",
+];
 /// What is known of a caller without a lookup.
 const CALLER_FIELDS: &[&str] = &["number", "name"];
 /// Longest name, bytes.
@@ -41,6 +56,8 @@ pub(super) fn compile(raw: &Raw, report: &mut Report<'_>) -> Plan {
         knowledge: Vec::new(),
         slot_uses: Vec::new(),
         used_intents: HashSet::new(),
+        value_of: None,
+        answers: false,
         report,
     };
     compiler.names();
@@ -67,6 +84,10 @@ struct Compiler<'a, 's> {
     knowledge: Vec<Knowledge>,
     slot_uses: Vec<SlotUse>,
     used_intents: HashSet<usize>,
+    /// The slot whose value `value` is, where there is one.
+    value_of: Option<usize>,
+    /// Whether `answer` is something here.
+    answers: bool,
     report: &'a mut Report<'s>,
 }
 
@@ -98,6 +119,7 @@ impl<'a> Compiler<'a, '_> {
         self.language(&language);
         let intents = self.intents();
         self.slots();
+        let validity = self.validity();
         let lookup = self.lookup();
         let consent = raw.consent.as_ref().map(|text| self.words(text, words::Policy::Spoken));
         let shared = self.shared(&raw.shared);
@@ -113,6 +135,7 @@ impl<'a> Compiler<'a, '_> {
             consent,
             intents,
             slots: self.built_slots,
+            validity,
             knowledge: self.knowledge,
             rules: self.rules,
             shared,

@@ -30,6 +30,9 @@ pub(super) const TYPE_IT: &str = "You can also type it on your keypad, and end w
 /// How a yes or a no is typed.
 pub(super) const YES_NO_KEYS: &str = "Say yes or no; or press one for yes, two for no.";
 
+/// A value that the plan does not accept.
+pub(super) const INVALID: &str = "I am sorry, that does not seem right.";
+
 /// The outcome of a transfer that nobody took.
 pub(super) fn failure(failure: TransferFailure) -> &'static str {
     match failure {
@@ -43,6 +46,25 @@ pub(super) fn failure(failure: TransferFailure) -> &'static str {
 /// Reads a slot's value back.
 pub(super) fn read_back(value: &str) -> String {
     format!("I have {value}. Is that right?")
+}
+
+/// Several values of a form, to be read back.
+pub(super) fn all_of(items: &[String]) -> String {
+    listed(items, "and")
+}
+
+/// Asks which item of a form is wrong.
+pub(super) fn which(items: &[String]) -> String {
+    format!("What should I change: {}?", listed(items, "or"))
+}
+
+/// "a, b and c".
+fn listed(items: &[String], last: &str) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., end] => format!("{} {last} {end}", first.join(", ")),
+    }
 }
 
 /// Offers keys: `what` in words and its key, in the order of the plan.
@@ -73,6 +95,7 @@ pub(super) const FIXED: &[&str] = &[
     AGAIN,
     TYPE_IT,
     YES_NO_KEYS,
+    INVALID,
 ];
 
 /// The failures that have a line.

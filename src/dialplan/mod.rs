@@ -13,12 +13,14 @@ mod lines;
 mod plan;
 mod raw;
 pub mod script;
+mod slot;
 mod speak;
 mod template;
 mod yaml;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
-pub use plan::{Intent, Plan, Slot, SlotKind};
+pub use plan::{Intent, Plan};
+pub use slot::{Slot, SlotKind};
 pub use yaml::MAX_BYTES;
 
 /// A plan that was read and checked.

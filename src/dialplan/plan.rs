@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::lines;
 use super::script::Target;
+pub(super) use super::slot::{Slot, SlotKind};
 use super::template::{TemplateId, Templates};
 
 /// A dialplan that has been checked and can be run.
@@ -16,6 +17,8 @@ pub struct Plan {
     pub(super) consent: Option<Words>,
     pub(super) intents: Vec<Intent>,
     pub(super) slots: Vec<Slot>,
+    /// What a slot's value has to be, by the slot's index.
+    pub(super) validity: Vec<Validity>,
     pub(super) knowledge: Vec<Knowledge>,
     pub(super) rules: Vec<Rule>,
     /// Handover rules, routes and knowledge of every state.
@@ -41,89 +44,6 @@ pub struct Intent {
 pub(super) struct Knowledge {
     pub(super) questions: Vec<String>,
     pub(super) answers: Vec<Words>,
-}
-
-/// Something that the caller is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slot {
-    /// Its name in the plan.
-    pub name: String,
-    /// What it takes.
-    pub kind: SlotKind,
-    /// Kept out of logs, records and recordings.
-    pub mask: bool,
-    /// May be typed.
-    pub keypad: bool,
-}
-
-/// What a slot takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SlotKind {
-    /// A string of digits, at least and at most so many.
-    Digits {
-        /// Shortest.
-        min: usize,
-        /// Longest.
-        max: usize,
-    },
-    /// A number.
-    Number,
-    /// "yes" or "no".
-    YesNo,
-    /// One of these: its name, and words for it (the name is one of them).
-    Choice(Vec<(String, Vec<String>)>),
-    /// Anything.
-    Text,
-}
-
-/// Longest free text that a slot keeps, bytes.
-const MAX_TEXT: usize = 500;
-/// Most digits of a slot whose length is not given.
-pub(super) const MAX_DIGITS: usize = 32;
-
-impl Slot {
-    /// The canonical form of what was understood, or `None` when the slot does not take it.
-    pub fn accept(&self, value: &str) -> Option<String> {
-        let value = value.trim();
-        match &self.kind {
-            SlotKind::Digits { min, max } => {
-                let digits = value.bytes().all(|byte| byte.is_ascii_digit());
-                (digits && (*min..=*max).contains(&value.len())).then(|| value.to_string())
-            }
-            SlotKind::Number => {
-                let number = value.parse::<f64>().is_ok_and(f64::is_finite);
-                (number && value.len() <= MAX_DIGITS).then(|| value.to_string())
-            }
-            SlotKind::YesNo => matches!(value, "yes" | "no").then(|| value.to_string()),
-            SlotKind::Choice(choices) => {
-                let is = |word: &String| word.eq_ignore_ascii_case(value);
-                let chosen = choices.iter().find(|(name, words)| is(name) || words.iter().any(is));
-                chosen.map(|(name, _)| name.clone())
-            }
-            SlotKind::Text => (!value.is_empty() && value.len() <= MAX_TEXT).then(|| value.to_string()),
-        }
-    }
-
-    /// The same for what was typed: a choice by its number, a yes by 1 and a no by 2, `*` for a decimal point.
-    pub fn accept_keys(&self, keys: &str) -> Option<String> {
-        if !self.keypad {
-            return None;
-        }
-        match &self.kind {
-            SlotKind::YesNo => match keys {
-                "1" => Some("yes".into()),
-                "2" => Some("no".into()),
-                _ => None,
-            },
-            SlotKind::Choice(choices) => {
-                let number: usize = keys.parse().ok()?;
-                choices.get(number.checked_sub(1)?).map(|(name, _)| name.clone())
-            }
-            SlotKind::Number => self.accept(&keys.replacen('*', ".", 1)),
-            SlotKind::Digits { .. } => self.accept(keys),
-            SlotKind::Text => None,
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -212,15 +132,46 @@ pub(super) enum Step {
     End,
 }
 
+/// A question, or a form of several.
 #[derive(Debug)]
 pub(super) struct Ask {
+    /// Never empty; asked in this order, but for those that are given ahead.
+    pub(super) items: Vec<AskItem>,
+    /// Of a form: asked first, for whatever the caller likes to give.
+    pub(super) opening: Vec<Words>,
+    /// Of a form: how the whole is read back.
+    pub(super) summary: Confirmation,
+    pub(super) tries: u32,
+    pub(super) failed: Option<usize>,
+    pub(super) timeout: Duration,
+}
+
+#[derive(Debug)]
+pub(super) struct AskItem {
     pub(super) slot: usize,
     /// Never empty.
     pub(super) prompts: Vec<Words>,
     pub(super) confirm: Confirmation,
-    pub(super) tries: u32,
-    pub(super) failed: Option<usize>,
+}
+
+/// What a value has to be, beside what its type says. In these texts and conditions `value` is the value.
+#[derive(Debug, Default)]
+pub(super) struct Validity {
+    pub(super) valid: Option<Condition>,
+    pub(super) invalid: Option<Words>,
+    pub(super) check: Option<Check>,
+    /// What callers call the slot, beside its name.
+    pub(super) called: Vec<String>,
+}
+
+/// Asks a service whether it knows the value.
+#[derive(Debug)]
+pub(super) struct Check {
+    pub(super) url: TemplateId,
+    pub(super) masked: bool,
     pub(super) timeout: Duration,
+    /// Over `answer`, what the service said.
+    pub(super) accept: Condition,
 }
 
 #[derive(Debug)]
@@ -258,6 +209,11 @@ impl Plan {
     /// BCP 47: `en-US`.
     pub fn language(&self) -> &str {
         &self.language
+    }
+    /// Whether a day is written month first, as in the United States and in China.
+    pub(super) fn month_first(&self) -> bool {
+        let country = self.language.split('-').nth(1).unwrap_or("");
+        matches!(country, "US" | "CN" | "PH") || self.language.starts_with("zh") || self.language == "en"
     }
     /// The voice that the plan asks for.
     pub fn voice(&self) -> Option<&str> {
@@ -321,7 +277,8 @@ impl Plan {
         let steps = self.states.iter().flat_map(|state| &state.steps).flat_map(|guarded| guarded.step.words());
         let answers = self.knowledge.iter().flat_map(|entry| &entry.answers);
         let rules = self.rules.iter().filter_map(|rule| rule.say.as_ref());
-        self.consent.iter().chain(steps).chain(answers).chain(rules)
+        let invalid = self.validity.iter().filter_map(|validity| validity.invalid.as_ref());
+        self.consent.iter().chain(steps).chain(answers).chain(rules).chain(invalid)
     }
 
     /// The line that offers the state's keys; empty when it has none that stand for something with a name.
@@ -343,13 +300,22 @@ impl Step {
             Step::Say { calm, tense, angry, .. } => {
                 [Some(calm), tense.as_ref(), angry.as_ref()].into_iter().flatten().collect()
             }
-            Step::Ask(ask) => match &ask.confirm {
-                Confirmation::Wording(words) => ask.prompts.iter().chain([words]).collect(),
-                _ => ask.prompts.iter().collect(),
-            },
+            Step::Ask(ask) => {
+                let items = ask.items.iter().flat_map(|item| item.prompts.iter().chain(item.confirm.wording()));
+                ask.opening.iter().chain(items).chain(ask.summary.wording()).collect()
+            }
             Step::Listen { wordings, .. } => wordings.iter().collect(),
             Step::Fetch(fetch) => fetch.wait.iter().collect(),
             Step::Set(_) | Step::Goto(_) | Step::Transfer { .. } | Step::End => Vec::new(),
+        }
+    }
+}
+
+impl Confirmation {
+    fn wording(&self) -> Option<&Words> {
+        match self {
+            Self::Wording(words) => Some(words),
+            Self::No | Self::ReadBack => None,
         }
     }
 }

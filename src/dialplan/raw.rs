@@ -52,6 +52,19 @@ pub(super) struct RawSlot {
     pub(super) keypad: Option<bool>,
     pub(super) prompts: Vec<Scalar>,
     pub(super) confirm: Option<Confirm>,
+    pub(super) valid: Option<Scalar>,
+    pub(super) invalid: Option<Scalar>,
+    pub(super) check: Option<RawCheck>,
+    pub(super) called: Vec<Scalar>,
+}
+
+/// `check:` of a slot: an address, or a map.
+#[derive(Debug)]
+pub(super) struct RawCheck {
+    pub(super) url: Scalar,
+    pub(super) reveal: Vec<Scalar>,
+    pub(super) accept: Option<Scalar>,
+    pub(super) timeout: Option<Scalar>,
 }
 
 /// `confirm:` is a switch or a wording.
@@ -149,7 +162,8 @@ fn lookup(node: &Node, report: &mut Report<'_>) -> Option<RawLookup> {
 }
 
 fn slot(name: &Scalar, node: &Node, report: &mut Report<'_>) -> Option<RawSlot> {
-    const KEYS: &[&str] = &["type", "length", "choices", "mask", "keypad", "prompt", "confirm"];
+    const KEYS: &[&str] =
+        &["type", "length", "choices", "mask", "keypad", "prompt", "confirm", "valid", "invalid", "check", "called"];
     let mut f = Fields::new(node, "a slot", KEYS, report)?;
     Some(RawSlot {
         name: name.clone(),
@@ -160,7 +174,22 @@ fn slot(name: &Scalar, node: &Node, report: &mut Report<'_>) -> Option<RawSlot> 
         keypad: f.switch("keypad"),
         prompts: f.texts("prompt"),
         confirm: f.confirm(),
+        valid: f.text("valid"),
+        invalid: f.text("invalid"),
+        check: f.get("check").and_then(|node| check(node, f.report)),
+        called: f.texts("called"),
     })
+}
+
+fn check(node: &Node, report: &mut Report<'_>) -> Option<RawCheck> {
+    if let Node::Scalar(url) = node {
+        return Some(RawCheck { url: url.clone(), reveal: Vec::new(), accept: None, timeout: None });
+    }
+    let mut f =
+        Fields::new(node, "`check` (an address, or `{fetch: …}`)", &["fetch", "reveal", "accept", "timeout"], report)?;
+    let (url, reveal) = (f.required_text("fetch"), f.texts("reveal"));
+    let (accept, timeout) = (f.text("accept"), f.text("timeout"));
+    Some(RawCheck { url: url?, reveal, accept, timeout })
 }
 
 /// `[small, large]`, or `{small: [tiny, short], large: big}` where a choice has other words.

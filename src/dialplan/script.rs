@@ -5,6 +5,7 @@
 //! takes effect when all that was said before has been played or interrupted: whoever plays sees to it.
 
 mod act;
+mod ask;
 mod briefing;
 mod repair;
 mod understand;
@@ -53,6 +54,9 @@ pub struct Heard {
     pub yes_no: Option<bool>,
     /// The value of the slot that was asked for, in its canonical form (digits: "12345678").
     pub slot: Option<String>,
+    /// Values of other slots that the words hold, of those that [`Listen::slots`] names: the slot's index and its value.
+    /// Each word counts for one slot.
+    pub slots: Vec<(usize, String)>,
 }
 
 /// Why nobody took the call.
@@ -140,6 +144,8 @@ pub struct Listen {
     pub intents: Vec<usize>,
     /// Every knowledge entry that is answered here, the state's own first. Indices into the plan's.
     pub knowledge: Vec<usize>,
+    /// Slots that may be filled in passing, by what is said here. Indices into the plan's, sorted.
+    pub slots: Vec<usize>,
     /// How long to wait for the first sound before [`Input::NoInput`].
     pub timeout: Duration,
 }

@@ -1,7 +1,7 @@
 //! Values as they are said aloud: money, dates, digits, letters. The text is for a voice, so no separators that a voice
 //! takes for a pause (a comma in "1,234" would be one).
 
-use jiff::civil::Date;
+use jiff::civil::{Date, Time};
 use minijinja::value::Value;
 use minijinja::{Error, ErrorKind};
 
@@ -53,6 +53,40 @@ pub(super) fn date(value: &Value) -> Result<String, Error> {
     let day: Option<Date> = text.get(..10).and_then(|day| day.parse().ok());
     let day = day.ok_or_else(|| refused("date needs a text like 2026-11-24"))?;
     Ok(day.strftime("%A, %B %-d").to_string())
+}
+
+/// `15:30` as "3 30 p.m.", `15:00` as "3 p.m.".
+pub(super) fn time(value: &Value) -> Result<String, Error> {
+    let text = value.as_str().unwrap_or("");
+    let time = text.get(..5).and_then(|time| format!("{time}:00").parse::<Time>().ok());
+    let time = time.ok_or_else(|| refused("time needs a text like 15:30"))?;
+    let (hour, half) = match time.hour() {
+        0 => (12, "a.m."),
+        hour @ 1..=11 => (hour, "a.m."),
+        12 => (12, "p.m."),
+        hour => (hour - 12, "p.m."),
+    };
+    Ok(match time.minute() {
+        0 => format!("{hour} {half}"),
+        minute @ 1..=9 => format!("{hour} oh {minute} {half}"),
+        minute => format!("{hour} {minute} {half}"),
+    })
+}
+
+/// `ann.lee@example.com` as "ann dot lee at example dot com".
+pub(super) fn email(text: &str) -> String {
+    let mut said = String::new();
+    for sign in text.chars() {
+        match sign {
+            '@' => said.push_str(" at "),
+            '.' => said.push_str(" dot "),
+            '_' => said.push_str(" underscore "),
+            '-' => said.push_str(" dash "),
+            '+' => said.push_str(" plus "),
+            other => said.push(other),
+        }
+    }
+    said
 }
 
 /// `0042` as "0 0 4 2": one by one, whatever the voice makes of numbers. Other signs are left out.

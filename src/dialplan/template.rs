@@ -25,6 +25,8 @@ pub(super) const FUNCTIONS: &[&str] = &["greeting", "heard"];
 const FILTERS: &[&str] = &[
     "money",
     "date",
+    "time",
+    "email",
     "digits",
     "spell",
     "upper",
@@ -101,7 +103,7 @@ impl Templates {
             if value.is_undefined() || value.is_none() {
                 return Ok(());
             }
-            let text = value.to_string();
+            let text = shown(value);
             let encoded = state.name().starts_with(prefix(Kind::Url));
             // A segment of dots alone would climb out of its folder (RFC 3986, 5.2.4), encoded or not.
             let text = match encoded {
@@ -174,6 +176,8 @@ fn add_filters(env: &mut Environment<'static>, currency: &'static str) {
         speak::money(value, code.as_deref().unwrap_or(currency))
     });
     env.add_filter("date", |value: &Value| speak::date(value));
+    env.add_filter("time", |value: &Value| speak::time(value));
+    env.add_filter("email", |value: &Value| speak::email(&printed(value)));
     env.add_filter("digits", |value: &Value| speak::digits(&printed(value)));
     env.add_filter("spell", |value: &Value| speak::spell(&printed(value)));
     env.add_filter("upper", filters::upper);
@@ -209,7 +213,15 @@ fn add_tests(env: &mut Environment<'static>) {
 }
 
 fn printed(value: &Value) -> String {
-    if value.is_undefined() || value.is_none() { String::new() } else { value.to_string() }
+    if value.is_undefined() || value.is_none() { String::new() } else { shown(value) }
+}
+
+/// A whole number is written without a point, however it came about.
+fn shown(value: &Value) -> String {
+    match f64::try_from(value.clone()) {
+        Ok(number) if value.is_number() && number.fract() == 0.0 && number.abs() < 1e15 => format!("{number:.0}"),
+        _ => value.to_string(),
+    }
 }
 
 fn bounded(source: &str) -> Result<(), Problem> {

@@ -93,8 +93,11 @@ impl Compiler<'_, '_> {
         let mut confirmed = vec![false; self.built_slots.len()];
         for guarded in states.iter().flat_map(|state| &state.steps) {
             if let Step::Ask(ask) = &guarded.step {
-                asked[ask.slot] = true;
-                confirmed[ask.slot] |= !matches!(ask.confirm, Confirmation::No);
+                let summed_up = !matches!(ask.summary, Confirmation::No);
+                for item in &ask.items {
+                    asked[item.slot] = true;
+                    confirmed[item.slot] |= summed_up || !matches!(item.confirm, Confirmation::No);
+                }
             }
         }
         for used in std::mem::take(&mut self.slot_uses) {

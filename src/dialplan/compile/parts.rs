@@ -1,17 +1,16 @@
-//! Intents, slots, the lookup, and what may stand in the plan or in a state.
+//! Intents, the lookup, and what may stand in the plan or in a state.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::super::diagnostic::{Code, short};
-use super::super::plan::{Intent, Knowledge, Lookup, MAX_DIGITS, Route, Rule, Shared, Slot, SlotKind, Trigger};
-use super::super::raw::{RawRoute, RawShared, RawSlot};
+use super::super::plan::{Intent, Knowledge, Lookup, Route, Rule, Shared, Trigger};
+use super::super::raw::{RawRoute, RawShared};
 use super::super::yaml::Scalar;
 use super::Compiler;
 use super::words::Policy;
 
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
-const KINDS: &[&str] = &["digits", "number", "yes_no", "choice", "text"];
 
 impl Compiler<'_, '_> {
     pub(super) fn intents(&mut self) -> Vec<Intent> {
@@ -29,63 +28,6 @@ impl Compiler<'_, '_> {
             built.push(Intent { name: name.text.clone(), examples });
         }
         built
-    }
-
-    pub(super) fn slots(&mut self) {
-        for raw in &self.raw.slots {
-            let kind = self.slot_kind(raw);
-            let typed = matches!(kind, SlotKind::Digits { .. } | SlotKind::Number | SlotKind::YesNo);
-            if raw.keypad == Some(true) && kind == SlotKind::Text {
-                self.report.error(&raw.name.at, Code::BadValue, "a free text cannot be typed on a keypad");
-            }
-            let keypad = raw.keypad.unwrap_or(typed);
-            self.built_slots.push(Slot { name: raw.name.text.clone(), kind, mask: raw.mask, keypad });
-        }
-    }
-
-    fn slot_kind(&mut self, raw: &RawSlot) -> SlotKind {
-        let kind = raw.kind.as_ref().map_or("text", |kind| kind.text.trim());
-        if let Some(length) = raw.length.as_ref().filter(|_| kind != "digits") {
-            self.report.error(&length.at, Code::BadValue, "only `type: digits` has a length");
-        }
-        if let Some((choice, _)) = raw.choices.first().filter(|_| kind != "choice") {
-            self.report.error(&choice.at, Code::BadValue, "only `type: choice` has choices");
-        }
-        match kind {
-            "digits" => self.digits(raw.length.as_ref()),
-            "number" => SlotKind::Number,
-            "yes_no" => SlotKind::YesNo,
-            "choice" => {
-                if raw.choices.is_empty() {
-                    self.report.error(&raw.name.at, Code::MissingKey, "`type: choice` needs the key `choices`");
-                }
-                let words = |list: &[Scalar]| list.iter().map(|word| word.text.trim().to_string()).collect();
-                SlotKind::Choice(raw.choices.iter().map(|(name, list)| (name.text.clone(), words(list))).collect())
-            }
-            "text" => SlotKind::Text,
-            other => {
-                if let Some(at) = raw.kind.as_ref().map(|kind| &kind.at) {
-                    let message = format!("there is no type `{}`", short(other));
-                    self.report.unknown(at, Code::BadValue, message, other, KINDS.iter().copied());
-                }
-                SlotKind::Text
-            }
-        }
-    }
-
-    /// `8`, or `4-8`.
-    fn digits(&mut self, length: Option<&Scalar>) -> SlotKind {
-        let Some(length) = length else { return SlotKind::Digits { min: 1, max: MAX_DIGITS } };
-        let (min, max) = length.text.split_once('-').unwrap_or((&length.text, &length.text));
-        match (min.trim().parse(), max.trim().parse()) {
-            (Ok(min), Ok(max)) if 1 <= min && min <= max && max <= MAX_DIGITS => SlotKind::Digits { min, max },
-            _ => {
-                let message = format!("`{}` is no length", short(&length.text));
-                let help = format!("like 8, or 4-8; {MAX_DIGITS} at most");
-                self.report.error_help(&length.at, Code::BadValue, message, help);
-                SlotKind::Digits { min: 1, max: MAX_DIGITS }
-            }
-        }
     }
 
     pub(super) fn lookup(&mut self) -> Option<Lookup> {

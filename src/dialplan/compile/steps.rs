@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::diagnostic::{Code, short};
-use super::super::plan::{Ask, Confirmation, Fetching, Guarded, State, Step};
+use super::super::plan::{Ask, AskItem, Confirmation, Fetching, Guarded, State, Step};
 use super::super::raw::{Confirm, Mooded, RawAsk, RawFetch, RawState, RawStep, RawTransfer, RawVerb};
 use super::super::yaml::Scalar;
 use super::Compiler;
@@ -14,6 +14,7 @@ const LISTEN_TIMEOUT: Duration = Duration::from_secs(6);
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 const TRIES: u32 = 3;
 const MAX_TRIES: u32 = 10;
+const MAX_FORM: usize = 20;
 
 impl Compiler<'_, '_> {
     pub(super) fn state(&mut self, raw: &RawState) -> State {
@@ -58,26 +59,55 @@ impl Compiler<'_, '_> {
     }
 
     fn ask(&mut self, raw: &RawAsk) -> Option<Step> {
-        let slot = self.slot_named(raw.slot.text.trim(), &raw.slot.at);
-        let defaults = slot.and_then(|slot| self.raw.slots.get(slot));
-        let prompts = match defaults {
-            Some(slot) if raw.prompts.is_empty() => &slot.prompts,
-            _ => &raw.prompts,
-        };
-        if prompts.is_empty() && slot.is_some() {
-            let message = format!("nothing says how to ask for `{}`", short(&raw.slot.text));
-            self.report.error_help(&raw.slot.at, Code::MissingKey, message, "add `prompt:` here or at the slot");
+        let mut items = Vec::new();
+        if raw.slots.len() > MAX_FORM {
+            self.report.error(&raw.slots[0].at, Code::TooBig, format!("a form asks for {MAX_FORM} slots at most"));
+            return None;
         }
-        let prompts = prompts.iter().map(|text| self.words(text, Policy::Spoken)).collect();
-        let confirm = match raw.confirm.as_ref().or(defaults.and_then(|slot| slot.confirm.as_ref())) {
-            None | Some(Confirm::Switch(false)) => Confirmation::No,
-            Some(Confirm::Switch(true)) => Confirmation::ReadBack,
-            Some(Confirm::Wording(text)) => Confirmation::Wording(self.words(text, Policy::ReadBack)),
-        };
+        for name in &raw.slots {
+            items.extend(self.ask_item(raw, name));
+        }
+        let slots: BTreeSet<usize> = items.iter().map(|item| item.slot).collect();
+        if slots.len() < items.len() {
+            self.report.error(&raw.slots[0].at, Code::DuplicateKey, "this form asks for a slot twice");
+        }
+        let (mut opening, mut summary) = (Vec::new(), Confirmation::No);
+        if raw.form {
+            opening = raw.prompts.iter().map(|text| self.words(text, Policy::Spoken)).collect();
+            summary = self.confirmation(raw.confirm.as_ref());
+        }
         let tries = self.tries(raw.tries.as_ref());
         let failed = raw.failed.as_ref().and_then(|name| self.state_named(name));
         let timeout = self.duration(raw.timeout.as_ref(), LISTEN_TIMEOUT);
-        Some(Step::Ask(Box::new(Ask { slot: slot?, prompts, confirm, tries, failed, timeout })))
+        let whole = items.len() == raw.slots.len();
+        whole.then(|| Step::Ask(Box::new(Ask { items, opening, summary, tries, failed, timeout })))
+    }
+
+    /// One slot of an `ask`, with the slot's own wordings where the `ask` has none, or is a form.
+    fn ask_item(&mut self, raw: &RawAsk, name: &Scalar) -> Option<AskItem> {
+        let slot = self.slot_named(name.text.trim(), &name.at);
+        let defaults = slot.and_then(|slot| self.raw.slots.get(slot));
+        let prompts = match defaults {
+            Some(slot) if raw.form || raw.prompts.is_empty() => &slot.prompts,
+            _ => &raw.prompts,
+        };
+        if prompts.is_empty() && slot.is_some() {
+            let message = format!("nothing says how to ask for `{}`", short(&name.text));
+            let help = if raw.form { "add `prompt:` at the slot" } else { "add `prompt:` here or at the slot" };
+            self.report.error_help(&name.at, Code::MissingKey, message, help);
+        }
+        let prompts = prompts.iter().map(|text| self.words(text, Policy::Spoken)).collect();
+        let own = raw.confirm.as_ref().filter(|_| !raw.form);
+        let confirm = self.confirmation(own.or(defaults.and_then(|slot| slot.confirm.as_ref())));
+        Some(AskItem { slot: slot?, prompts, confirm })
+    }
+
+    fn confirmation(&mut self, raw: Option<&Confirm>) -> Confirmation {
+        match raw {
+            None | Some(Confirm::Switch(false)) => Confirmation::No,
+            Some(Confirm::Switch(true)) => Confirmation::ReadBack,
+            Some(Confirm::Wording(text)) => Confirmation::Wording(self.words(text, Policy::ReadBack)),
+        }
     }
 
     fn tries(&mut self, text: Option<&Scalar>) -> u32 {

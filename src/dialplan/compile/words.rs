@@ -115,6 +115,12 @@ impl Compiler<'_, '_> {
                     self.report.error_help(&at, Code::BadTemplate, "the slots are used as a whole", help);
                 }
                 ("caller", field) => self.caller_use(at, field),
+                ("value", _) if self.value_of.is_some() => {
+                    let slot = self.value_of.unwrap_or_default();
+                    let at = self.report.locate(at, "value");
+                    masked |= self.masked_use(&at, slot, policy);
+                }
+                ("answer", _) if self.answers => {}
                 (root, _) if self.variables.contains(root) => {}
                 ("frustration" | "mood" | "misses" | "last", _) => {}
                 (root, _) => {
@@ -137,25 +143,31 @@ impl Compiler<'_, '_> {
         let Some(slot) = self.slot_named(name, &at) else { return false };
         let in_fetch = matches!(policy, Policy::Sent(_));
         self.slot_uses.push(SlotUse { slot, at: at.clone(), in_fetch });
+        self.masked_use(&at, slot, policy)
+    }
+
+    /// Whether the slot is masked; reported where that is no place for it.
+    fn masked_use(&mut self, at: &Span, slot: usize, policy: Policy<'_>) -> bool {
         if !self.built_slots.get(slot).is_some_and(|slot| slot.mask) {
             return false;
         }
+        let name = self.built_slots[slot].name.clone();
         match policy {
             Policy::Looked | Policy::ReadBack => {}
             Policy::Sent(revealed) if revealed.contains(&slot) => {}
             Policy::Spoken => {
                 let message = format!("`{name}` is masked, and is said here");
                 let help = "it is kept out of the cache and the recording; say it only where the caller must hear it";
-                self.report.warning(&at, Code::MaskedSpoken, message, help);
+                self.report.warning(at, Code::MaskedSpoken, message, help);
             }
             Policy::Sent(_) => {
                 let message = format!("`{name}` is masked, and would be sent");
-                self.report.error_help(&at, Code::MaskedLeak, message, format!("name it: `reveal: [{name}]`"));
+                self.report.error_help(at, Code::MaskedLeak, message, format!("name it: `reveal: [{name}]`"));
             }
             Policy::Kept => {
                 let message = format!("`{name}` is masked, and would be kept here");
                 let help = "a masked slot leaves memory only by a `fetch` that names it under `reveal`";
-                self.report.error_help(&at, Code::MaskedLeak, message, help);
+                self.report.error_help(at, Code::MaskedLeak, message, help);
             }
         }
         true

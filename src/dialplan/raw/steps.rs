@@ -49,7 +49,9 @@ pub(in super::super) struct Mooded {
 /// `ask:`.
 #[derive(Debug)]
 pub(in super::super) struct RawAsk {
-    pub(in super::super) slot: Scalar,
+    /// More than one, or one in a list, is a form.
+    pub(in super::super) slots: Vec<Scalar>,
+    pub(in super::super) form: bool,
     pub(in super::super) prompts: Vec<Scalar>,
     pub(in super::super) confirm: Option<Confirm>,
     pub(in super::super) tries: Option<Scalar>,
@@ -150,10 +152,17 @@ fn say(f: &mut Fields<'_, '_, '_>) -> Option<Mooded> {
 }
 
 fn ask(f: &mut Fields<'_, '_, '_>) -> Option<RawVerb> {
-    let slot = f.required_text("ask");
+    let form = matches!(f.get("ask"), Some(Node::List(..)));
+    let slots = f.texts("ask");
+    if slots.is_empty() && (f.get("ask").is_none() || form) {
+        f.missing("ask");
+    }
     let (prompts, confirm, tries) = (f.texts("prompt"), f.confirm(), f.text("tries"));
     let (failed, timeout) = (way_out(f), f.text("timeout"));
-    Some(RawVerb::Ask(Box::new(RawAsk { slot: slot?, prompts, confirm, tries, failed, timeout })))
+    if slots.is_empty() {
+        return None;
+    }
+    Some(RawVerb::Ask(Box::new(RawAsk { slots, form, prompts, confirm, tries, failed, timeout })))
 }
 
 fn listen(f: &mut Fields<'_, '_, '_>) -> Option<RawVerb> {

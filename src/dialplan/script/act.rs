@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::lines;
-use super::super::plan::{Ask, Assigned, Confirmation, Slot, SlotKind, Step, Words};
-use super::super::speak;
+use super::super::plan::{Assigned, Step};
 use super::understand::Meaning;
 use super::walk::{Back, FETCH_COST, Pause, Script, Wait};
 use super::{Action, Fetch, Mood};
@@ -23,8 +21,7 @@ impl Script {
                 false
             }
             Step::Ask(ask) => {
-                self.variables.slots[ask.slot] = None;
-                self.prompt(ask, 0);
+                self.begin(ask);
                 true
             }
             Step::Listen { wordings, .. } => {
@@ -128,79 +125,14 @@ impl Script {
         match (meaning, pause) {
             (Meaning::Route(state), _) => self.enter(state),
             (Meaning::Knowledge(entry), _) => self.answer(pause, entry),
-            (Meaning::Value(value), Pause::Asking { tries, .. }) => self.value(value, tries),
-            (Meaning::Yes, Pause::Asking { .. }) => {
-                self.step += 1;
-                self.run();
-            }
-            (Meaning::No, Pause::Asking { tries, .. }) => self.refused(tries),
+            (Meaning::Values(values), Pause::Asking { .. }) => self.values(pause, values),
+            (Meaning::Yes, Pause::Asking { .. }) => self.confirmed(pause),
+            (Meaning::No, Pause::Asking { .. }) => self.refused(pause),
+            (Meaning::Named(item), Pause::Asking { .. }) => self.correct(item),
             (Meaning::Nothing, Pause::Listening { said, offered }) => self.missed(said, offered),
-            (Meaning::Nothing, Pause::Asking { tries, confirming }) => self.missed_asking(tries, confirming),
+            (Meaning::Nothing, Pause::Asking { .. }) => self.missed_asking(pause),
             // Values, yes and no are only understood at an `ask`.
             (_, Pause::Listening { .. }) => self.again(pause),
         }
-    }
-
-    /// The slot's value: kept, and read back where it is to be confirmed.
-    fn value(&mut self, value: String, tries: u32) {
-        let plan = Arc::clone(&self.plan);
-        let Some(Step::Ask(ask)) = plan.states[self.state].steps.get(self.step).map(|guarded| &guarded.step) else {
-            return;
-        };
-        self.variables.slots[ask.slot] = Some(value);
-        if matches!(ask.confirm, Confirmation::No) {
-            self.step += 1;
-            self.run();
-        } else {
-            self.read_back(ask);
-            self.wait_for(Wait::Pause(Pause::Asking { tries, confirming: true }));
-        }
-    }
-
-    pub(super) fn read_back(&mut self, ask: &Ask) {
-        let slot = &self.plan.slots[ask.slot];
-        let mask = slot.mask;
-        let text = match (&ask.confirm, &self.variables.slots[ask.slot]) {
-            (Confirmation::Wording(words), _) => {
-                let words: &Words = words;
-                match self.filled(words) {
-                    Some((text, _)) => text,
-                    None => lines::SORRY_LINE.to_string(),
-                }
-            }
-            (_, Some(value)) => lines::read_back(&aloud(slot, value)),
-            (_, None) => String::new(),
-        };
-        self.say_text(text, true, mask);
-    }
-
-    /// A "no" to the read-back: the question again, as another try.
-    fn refused(&mut self, tries: u32) {
-        let plan = Arc::clone(&self.plan);
-        let Some(Step::Ask(ask)) = plan.states[self.state].steps.get(self.step).map(|guarded| &guarded.step) else {
-            return;
-        };
-        self.variables.slots[ask.slot] = None;
-        if tries + 1 >= ask.tries {
-            return self.given_up(ask);
-        }
-        self.say_line(lines::AGAIN);
-        self.prompt(ask, tries + 1);
-    }
-
-    /// Says the question's wording for this try, and waits.
-    pub(super) fn prompt(&mut self, ask: &Ask, tries: u32) {
-        if let Some(prompt) = ask.prompts.get(tries as usize).or(ask.prompts.last()) {
-            self.say(prompt, true);
-        }
-        self.wait_for(Wait::Pause(Pause::Asking { tries, confirming: false }));
-    }
-}
-
-/// A value as it is read back: digits one by one.
-fn aloud(slot: &Slot, value: &str) -> String {
-    match slot.kind {
-        SlotKind::Digits { .. } => speak::digits(value),
-        _ => value.to_string(),
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::super::lines;
-use super::super::plan::{Ask, SlotKind, Step};
+use super::super::plan::{Ask, Step};
 use super::TransferFailure;
 use super::understand::Meaning;
 use super::walk::{Back, Pause, Script, Wait};
@@ -100,34 +100,6 @@ impl Script {
         self.wait_for(Wait::Pause(Pause::Listening { said, offered }));
     }
 
-    /// The same for a question.
-    pub(super) fn missed_asking(&mut self, tries: u32, confirming: bool) {
-        let plan = Arc::clone(&self.plan);
-        let Some(Step::Ask(ask)) = plan.states[self.state].steps.get(self.step).map(|guarded| &guarded.step) else {
-            return;
-        };
-        let tries = tries + 1;
-        if tries >= ask.tries {
-            self.variables.slots[ask.slot] = None;
-            return self.given_up(ask);
-        }
-        if confirming {
-            self.read_back(ask);
-            self.say_line(lines::YES_NO_KEYS);
-            return self.wait_for(Wait::Pause(Pause::Asking { tries, confirming }));
-        }
-        let exhausted = tries as usize >= ask.prompts.len();
-        let slot = &plan.slots[ask.slot];
-        let typed = matches!(slot.kind, SlotKind::Digits { .. } | SlotKind::Number);
-        if let Some(prompt) = ask.prompts.get(tries as usize).or(ask.prompts.last()) {
-            self.say(prompt, true);
-        }
-        if exhausted && slot.keypad && typed {
-            self.say_line(lines::TYPE_IT);
-        }
-        self.wait_for(Wait::Pause(Pause::Asking { tries, confirming }));
-    }
-
     /// A question that was asked often enough.
     pub(super) fn given_up(&mut self, ask: &Ask) {
         match ask.failed {
@@ -146,11 +118,7 @@ impl Script {
                 }
                 self.wait_for(Wait::Pause(pause));
             }
-            (Some(Step::Ask(ask)), Pause::Asking { confirming: true, .. }) => {
-                self.read_back(ask);
-                self.wait_for(Wait::Pause(pause));
-            }
-            (Some(Step::Ask(ask)), Pause::Asking { tries, .. }) => self.prompt(ask, tries),
+            (Some(Step::Ask(ask)), Pause::Asking { item, tries, stage }) => self.asked_again(ask, item, tries, stage),
             // A pause is only ever made at its own kind of step.
             _ => self.broken(),
         }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::super::plan::{Ask, Plan, Route, SlotKind, Step, Trigger};
-use super::walk::{Pause, Script, Wait};
+use super::ask::ask_at;
+use super::walk::{Pause, Script, Stage, Wait};
 use super::{Expect, Heard, Input, Listen};
 
 /// Up to so many words, "no" is an answer rather than the beginning of one.
@@ -14,8 +15,10 @@ const SHORT_ANSWER: usize = 3;
 pub(super) enum Meaning {
     /// Something that leads to a state.
     Route(usize),
-    /// A value for the slot that was asked for.
-    Value(String),
+    /// Values for slots of what is asked.
+    Values(Vec<(usize, String)>),
+    /// The item of a form that is to be changed.
+    Named(usize),
     Yes,
     No,
     /// A question that is answered on the spot.
@@ -27,19 +30,23 @@ pub(super) enum Meaning {
 impl Script {
     pub(super) fn understand(&mut self, pause: Pause, input: Input) -> Meaning {
         self.meant = None;
+        self.given.clear();
         match input {
             Input::Heard(heard) => {
                 self.remember_words(&heard.text);
                 match pause {
-                    Pause::Listening { .. } => self.heard_listening(&heard),
-                    Pause::Asking { confirming, .. } => self.heard_asking(&heard, confirming),
+                    Pause::Listening { .. } => {
+                        self.given = self.accepted(&heard);
+                        self.heard_listening(&heard)
+                    }
+                    Pause::Asking { item, stage, .. } => self.heard_asking(&heard, item, stage),
                 }
             }
             Input::Keys(keys) => {
                 self.remember_words("");
                 match pause {
                     Pause::Listening { .. } => self.keys_listening(&keys),
-                    Pause::Asking { confirming, .. } => self.keys_asking(&keys, confirming),
+                    Pause::Asking { item, stage, .. } => self.keys_asking(&keys, item, stage),
                 }
             }
             _ => Meaning::Nothing,
@@ -77,20 +84,44 @@ impl Script {
         self.knowledge(heard)
     }
 
-    fn heard_asking(&mut self, heard: &Heard, confirming: bool) -> Meaning {
-        let Some(ask) = self.asking() else { return Meaning::Nothing };
-        let slot = &self.plan.slots[ask.slot];
+    /// What the slots take of the values that were heard, in canonical form.
+    fn accepted(&self, heard: &Heard) -> Vec<(usize, String)> {
+        let taken = |(slot, value): &(usize, String)| Some((*slot, self.plan.slots.get(*slot)?.accept(value)?));
+        heard.slots.iter().filter_map(taken).collect()
+    }
+
+    fn heard_asking(&mut self, heard: &Heard, item: usize, stage: Stage) -> Meaning {
+        let plan = Arc::clone(&self.plan);
+        let Some(ask) = ask_at(&plan, self.state, self.step) else { return Meaning::Nothing };
+        let at = ask.items[item].slot;
+        let slot = &plan.slots[at];
+        let expected = matches!(stage, Stage::Opening | Stage::Value | Stage::ReadBack);
         let said = match slot.kind {
-            SlotKind::YesNo if heard.slot.is_none() => heard.yes_no.map(|yes| if yes { "yes" } else { "no" }),
+            SlotKind::YesNo if heard.slot.is_none() && stage != Stage::Opening => {
+                heard.yes_no.map(|yes| if yes { "yes" } else { "no" })
+            }
             _ => heard.slot.as_deref(),
         };
-        let value = said.and_then(|value| slot.accept(value));
-        match (confirming, value, heard.yes_no) {
+        let value = said.filter(|_| expected).and_then(|value| slot.accept(value));
+        let mut values: Vec<(usize, String)> = value.map(|value| (at, value)).into_iter().collect();
+        let others = self.accepted(heard).into_iter();
+        values.extend(others.filter(|(slot, _)| *slot != at || !expected));
+        values.retain(|(slot, _)| ask.items.iter().any(|item| item.slot == *slot));
+        let named = || self.named(ask, &heard.text).map(Meaning::Named);
+        match (stage, heard.yes_no) {
             // "No, it ends in nine": the new value is read back in its turn.
-            (true, Some(value), Some(false)) if slot.kind != SlotKind::YesNo => return Meaning::Value(value),
-            (true, _, Some(true)) => return Meaning::Yes,
-            (true, _, Some(false)) => return Meaning::No,
-            (_, Some(value), _) => return Meaning::Value(value),
+            (Stage::ReadBack, Some(false)) if !values.is_empty() && slot.kind != SlotKind::YesNo => {
+                return Meaning::Values(values);
+            }
+            (Stage::Summary | Stage::Which, Some(false) | None) if !values.is_empty() => {
+                return Meaning::Values(values);
+            }
+            (Stage::Summary, Some(false)) => return named().unwrap_or(Meaning::No),
+            (Stage::Summary | Stage::Which, None) if let Some(named) = named() => return named,
+            (Stage::Which, Some(_)) => return named().unwrap_or(Meaning::No),
+            (Stage::ReadBack | Stage::Summary, Some(true)) => return Meaning::Yes,
+            (Stage::ReadBack, Some(false)) => return Meaning::No,
+            _ if !values.is_empty() => return Meaning::Values(values),
             _ => {}
         }
         self.meant = heard.intent.map(|(intent, _)| intent).filter(|intent| *intent < self.plan.intents.len());
@@ -109,14 +140,22 @@ impl Script {
         Meaning::Route(route.to)
     }
 
-    fn keys_asking(&self, keys: &str, confirming: bool) -> Meaning {
-        let Some(ask) = self.asking() else { return Meaning::Nothing };
-        match (confirming, keys) {
-            (true, "1") => return Meaning::Yes,
-            (true, "2") => return Meaning::No,
+    fn keys_asking(&self, keys: &str, item: usize, stage: Stage) -> Meaning {
+        let Some(ask) = ask_at(&self.plan, self.state, self.step) else { return Meaning::Nothing };
+        match (stage, keys) {
+            (Stage::ReadBack | Stage::Summary, "1") => return Meaning::Yes,
+            (Stage::ReadBack | Stage::Summary, "2") => return Meaning::No,
+            (Stage::Which, _) => {
+                let number = keys.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+                let item = number.filter(|number| *number < ask.items.len());
+                return item.map_or(Meaning::Nothing, Meaning::Named);
+            }
+            (Stage::Summary, _) => return Meaning::Nothing,
             _ => {}
         }
-        self.plan.slots[ask.slot].accept_keys(keys).map_or(Meaning::Nothing, Meaning::Value)
+        let slot = ask.items[item].slot;
+        let typed = self.plan.slots[slot].accept_keys(keys, self.variables.now.date(), self.plan.month_first());
+        typed.map_or(Meaning::Nothing, |value| Meaning::Values(vec![(slot, value)]))
     }
 
     fn knowledge(&self, heard: &Heard) -> Meaning {
@@ -143,10 +182,7 @@ impl Script {
 
     /// The `ask` that is waited at.
     pub(super) fn asking(&self) -> Option<&Ask> {
-        match &self.current().steps.get(self.step)?.step {
-            Step::Ask(ask) => Some(ask),
-            _ => None,
-        }
+        ask_at(&self.plan, self.state, self.step)
     }
 
     /// Waits for the caller.
@@ -154,7 +190,7 @@ impl Script {
         let plan = Arc::clone(&self.plan);
         let (expect, timeout) = match plan.states[self.state].steps.get(self.step).map(|guarded| &guarded.step) {
             Some(Step::Listen { timeout, .. }) => (self.expect_intents(), *timeout),
-            Some(Step::Ask(ask)) => (expect_of(&plan, ask, wait), ask.timeout),
+            Some(Step::Ask(ask)) => (self.expect_of(ask, wait), ask.timeout),
             // Only these two steps wait for the caller.
             _ => return,
         };
@@ -162,7 +198,8 @@ impl Script {
         self.wait = wait;
         self.expect = Some(expect.clone());
         let (intents, knowledge) = (self.understood(), self.known().collect());
-        self.out.push_back(super::Action::Listen(Listen { expect, intents, knowledge, timeout }));
+        let slots = self.slots_here();
+        self.out.push_back(super::Action::Listen(Listen { expect, intents, knowledge, slots, timeout }));
     }
 
     fn expect_intents(&self) -> Expect {
@@ -175,6 +212,39 @@ impl Script {
             }
         }
         Expect::Intents { intents: self.understood(), keys }
+    }
+
+    fn expect_of(&self, ask: &Ask, wait: Wait) -> Expect {
+        let Wait::Pause(Pause::Asking { item, stage, .. }) = wait else { return Expect::YesNo };
+        let slot = ask.items[item].slot;
+        match stage {
+            Stage::ReadBack | Stage::Summary => Expect::YesNo,
+            Stage::Which => {
+                let keys = (1..=ask.items.len().min(9)).filter_map(|n| char::from_digit(n as u32, 10)).collect();
+                Expect::Intents { intents: self.understood(), keys }
+            }
+            Stage::Value if self.plan.slots[slot].kind == SlotKind::YesNo => Expect::YesNo,
+            Stage::Opening | Stage::Value => Expect::Slot { slot },
+        }
+    }
+
+    /// Slots that may be filled by what is said here: those of the form that is asked, or of the questions that the
+    /// ways on from here begin with.
+    fn slots_here(&self) -> Vec<usize> {
+        let mut found: Vec<usize> = match self.asking() {
+            Some(ask) => ask.items.iter().map(|item| item.slot).collect(),
+            None => {
+                let states = routes(&self.plan, self.state).map(|route| &self.plan.states[route.to]);
+                let asks = states.flat_map(|state| &state.steps).filter_map(|guarded| match &guarded.step {
+                    Step::Ask(ask) => Some(ask),
+                    _ => None,
+                });
+                asks.flat_map(|ask| &ask.items).map(|item| item.slot).collect()
+            }
+        };
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 
     /// Intents that lead somewhere from here, or that a rule asks for.
@@ -194,15 +264,6 @@ impl Script {
 
 fn routes(plan: &Plan, state: usize) -> impl Iterator<Item = &Route> {
     plan.states[state].shared.routes.iter().chain(&plan.shared.routes)
-}
-
-fn expect_of(plan: &Plan, ask: &Ask, wait: Wait) -> Expect {
-    let confirming = matches!(wait, Wait::Pause(Pause::Asking { confirming: true, .. }));
-    if confirming || plan.slots[ask.slot].kind == SlotKind::YesNo {
-        Expect::YesNo
-    } else {
-        Expect::Slot { slot: ask.slot }
-    }
 }
 
 fn short(heard: &Heard) -> bool {

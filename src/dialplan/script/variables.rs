@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::DateTime;
 use minijinja::value::{Serde, Value};
 
-use super::super::plan::{Plan, Words};
+use super::super::plan::{Plan, SlotKind, Words};
 use super::super::template::{HOUR, INTENT};
 use super::walk::Script;
 use super::{MASKED, Mood, Say};
@@ -14,11 +15,10 @@ const GIVEN: &[&str] = &["number", "name"];
 
 /// The variables of a call. No `Debug`: it holds what the caller said.
 pub(super) struct Variables {
-    hour: u8,
+    pub(super) now: DateTime,
     caller: BTreeMap<String, Value>,
     /// By the slot's index; one that is being confirmed is there already.
     pub(super) slots: Vec<Option<String>>,
-    slot_names: Vec<String>,
     pub(super) values: BTreeMap<String, Value>,
     pub(super) frustration: f32,
     pub(super) mood: Mood,
@@ -27,12 +27,11 @@ pub(super) struct Variables {
 }
 
 impl Variables {
-    pub(super) fn new(plan: &Plan, hour: u8) -> Self {
+    pub(super) fn new(plan: &Plan, now: DateTime) -> Self {
         Self {
-            hour,
+            now,
             caller: BTreeMap::new(),
             slots: vec![None; plan.slots.len()],
-            slot_names: plan.slots.iter().map(|slot| slot.name.clone()).collect(),
             values: BTreeMap::new(),
             frustration: 0.0,
             mood: Mood::Calm,
@@ -66,9 +65,14 @@ impl Variables {
 
 impl Script {
     pub(super) fn scope(&self) -> Value {
+        self.scope_with(&[])
+    }
+
+    /// The scope where more is known than in general.
+    pub(super) fn scope_with(&self, extra: &[(&str, Value)]) -> Value {
         let v = &self.variables;
-        let slots = v.slot_names.iter().zip(&v.slots);
-        let slots = slots.filter_map(|(name, value)| Some((name.as_str(), Value::from(value.as_deref()?))));
+        let slots = self.plan.slots.iter().zip(&v.slots);
+        let slots = slots.filter_map(|(slot, value)| Some((slot.name.as_str(), typed(&slot.kind, value.as_deref()?))));
         let mood = match v.mood {
             Mood::Calm => "calm",
             Mood::Tense => "tense",
@@ -83,17 +87,22 @@ impl Script {
             ("mood", Value::from(mood)),
             ("misses", Value::from(v.misses)),
             ("last", Value::from(v.last.as_str())),
-            (HOUR, Value::from(v.hour)),
+            (HOUR, Value::from(v.now.hour())),
             (INTENT, Value::from(meant)),
         ];
-        Value::from_pairs(v.values.iter().map(|(name, value)| (name.as_str(), value.clone())).chain(own))
+        let set = v.values.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        Value::from_pairs(set.chain(own).chain(extra.iter().cloned()))
     }
 
     /// The words, filled in; `None`, and trouble reported, when that fails.
     pub(super) fn filled(&mut self, words: &Words) -> Option<(String, bool)> {
+        self.filled_with(words, &[])
+    }
+
+    pub(super) fn filled_with(&mut self, words: &Words, extra: &[(&str, Value)]) -> Option<(String, bool)> {
         match words {
             Words::Plain(text) => Some((text.clone(), false)),
-            Words::Template { id, masked } => match self.plan.templates.render(id, self.scope()) {
+            Words::Template { id, masked } => match self.plan.templates.render(id, self.scope_with(extra)) {
                 Ok(text) => Some((text.trim().to_string(), *masked)),
                 Err(why) => {
                     let what =
@@ -124,20 +133,24 @@ impl Script {
 
     /// Whether a condition holds; one that cannot be evaluated does not.
     pub(super) fn holds(&mut self, when: &super::super::plan::Condition) -> bool {
-        match self.plan.templates.eval(&when.source, self.scope()) {
-            Ok(value) => value.is_true(),
-            Err(why) => {
-                let what =
-                    format!("state {}: the condition `{}` cannot be evaluated: {why}", self.state(), when.source);
-                self.trouble(what);
-                false
-            }
-        }
+        self.holds_with(when, &[])
     }
 
     /// What was said last, as `last` and the briefing may have it.
     pub(super) fn remember_words(&mut self, words: &str) {
         let words = if self.hears_masked() { MASKED } else { words };
         self.variables.last = words.chars().take(500).collect();
+    }
+}
+
+/// A slot's value as conditions and templates see it: numbers and amounts are numbers.
+pub(super) fn typed(kind: &SlotKind, value: &str) -> Value {
+    match kind {
+        SlotKind::Number | SlotKind::Money => match (value.parse::<i64>(), value.parse::<f64>()) {
+            (Ok(whole), _) => whole.into(),
+            (_, Ok(number)) => number.into(),
+            _ => value.into(),
+        },
+        _ => value.into(),
     }
 }

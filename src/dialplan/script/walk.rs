@@ -10,6 +10,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
+use jiff::civil::DateTime;
+
 use super::super::plan::{Plan, State, Step};
 use super::understand::Meaning;
 use super::variables::Variables;
@@ -32,6 +34,11 @@ pub(super) enum Wait {
     /// A human has been offered; yes or no. Otherwise the wait that it stands in goes on.
     Offering(Pause),
     Fetching,
+    /// A value of the `ask` that is waited at is being checked.
+    Checking {
+        item: usize,
+        tries: u32,
+    },
     Transferring(Back),
     Ended,
 }
@@ -41,8 +48,23 @@ pub(super) enum Wait {
 pub(super) enum Pause {
     /// At a `listen`, which has said so many wordings since the state was entered, less one.
     Listening { said: usize, offered: bool },
-    /// At an `ask`: tries so far, and whether the value has been read back.
-    Asking { tries: u32, confirming: bool },
+    /// At an `ask`: which of its items, the tries so far, and how far it is.
+    Asking { item: usize, tries: u32, stage: Stage },
+}
+
+/// How far an `ask` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The form's open question.
+    Opening,
+    /// The item's own question.
+    Value,
+    /// The item was read back.
+    ReadBack,
+    /// The form was read back.
+    Summary,
+    /// Which item of the form is to be changed.
+    Which,
 }
 
 /// Where a failed transfer goes on.
@@ -72,6 +94,12 @@ pub struct Script {
     pub(super) answered: Vec<usize>,
     /// Rules whose handover failed and whose condition has not been false since.
     pub(super) spent: Vec<bool>,
+    /// What was said ahead of a question, in the turn that led to it.
+    pub(super) given: Vec<(usize, String)>,
+    /// Which items of the `ask` are settled.
+    pub(super) settled: Vec<bool>,
+    /// How often the form was to be corrected.
+    pub(super) corrections: u32,
     pub(super) budget: u32,
     pub(super) expect: Option<Expect>,
     pub(super) reason: String,
@@ -88,10 +116,11 @@ impl fmt::Debug for Script {
 }
 
 impl Script {
-    /// A script that waits for [`Input::Start`]. `hour` (0..=23) is the caller's hour of the day, for `greeting()`.
-    pub fn new(plan: Arc<Plan>, hour: u8) -> Self {
+    /// A script that waits for [`Input::Start`]. `now` is the clock on the wall when the call begins: greetings, opening
+    /// hours and typed days go by it.
+    pub fn new(plan: Arc<Plan>, now: DateTime) -> Self {
         Self {
-            variables: Variables::new(&plan, hour),
+            variables: Variables::new(&plan, now),
             wait: Wait::New,
             state: plan.start,
             step: 0,
@@ -99,6 +128,9 @@ impl Script {
             asked: VecDeque::new(),
             answered: vec![0; plan.knowledge.len()],
             spent: vec![false; plan.rules.len()],
+            given: Vec::new(),
+            settled: Vec::new(),
+            corrections: 0,
             budget: MAX_STEPS,
             expect: None,
             reason: String::new(),
@@ -127,6 +159,7 @@ impl Script {
                 self.open();
             }
             (Wait::Fetching, Input::Fetched(result)) => self.fetched(result),
+            (Wait::Checking { item, tries }, Input::Fetched(result)) => self.checked(item, tries, result),
             (Wait::Transferring(back), Input::TransferFailed(failure)) => self.transfer_failed(back, failure),
             (Wait::Pause(pause), input @ (Input::Heard(_) | Input::Keys(_) | Input::NoInput)) => {
                 let meaning = self.understand(pause, input);
@@ -158,7 +191,9 @@ impl Script {
     /// Whether what the caller says or types now is (part of) a masked slot's value.
     pub fn hears_masked(&self) -> bool {
         match self.wait {
-            Wait::Pause(Pause::Asking { .. }) => self.asking().is_some_and(|ask| self.plan.slots[ask.slot].mask),
+            Wait::Pause(Pause::Asking { .. }) => {
+                self.asking().is_some_and(|ask| ask.items.iter().any(|item| self.plan.slots[item.slot].mask))
+            }
             _ => false,
         }
     }

@@ -397,7 +397,7 @@ states:
 knowledge: [{questions: [r], answers: [y]}]
 ";
     let plan = std::sync::Arc::new(plan(source));
-    let mut script = super::Script::new(plan, 9);
+    let mut script = super::Script::new(plan, super::nine());
     let mut listen = |input| {
         script.handle(input);
         let mut last = None;

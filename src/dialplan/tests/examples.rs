@@ -129,7 +129,7 @@ fn menu_needs_keys_only() {
 fn menu_can_be_rendered_beforehand() {
     let plan = std::sync::Arc::new(plan(MENU));
     let prompts = plan.literal_prompts();
-    let mut script = Script::new(std::sync::Arc::clone(&plan), 9);
+    let mut script = Script::new(std::sync::Arc::clone(&plan), super::nine());
     let inputs = [
         Input::Start { caller: serde_json::Value::Null },
         Input::NoInput,

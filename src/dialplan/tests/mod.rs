@@ -3,6 +3,7 @@
 mod calls;
 mod check;
 mod examples;
+mod forms;
 mod limits;
 
 use std::sync::Arc;
@@ -22,6 +23,11 @@ fn found(source: &str) -> Vec<Diagnostic> {
     load(source.as_bytes(), "dialplan.yaml").diagnostics
 }
 
+/// A Monday morning.
+fn nine() -> jiff::civil::DateTime {
+    jiff::civil::date(2026, 11, 23).at(9, 0, 0, 0)
+}
+
 /// A call in progress; each input returns what the script did with it, one line an action.
 struct Call {
     script: Script,
@@ -35,7 +41,7 @@ impl Call {
 
     fn of(plan: Plan) -> Self {
         let plan = Arc::new(plan);
-        Self { script: Script::new(Arc::clone(&plan), 9), plan }
+        Self { script: Script::new(Arc::clone(&plan), nine()), plan }
     }
 
     fn start(&mut self) -> Vec<String> {
