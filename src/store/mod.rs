@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! DATA/                 0700, when this module makes it
+//!   calls.lock          0600  held while one process opens the store
 //!   calls.db            0600  a row per call; the transcript is a JSON column of it
 //!   recordings/ID.wav   0600  stereo: caller left, the other side right
 //! ```
@@ -12,13 +13,14 @@
 
 mod erase;
 mod number;
+mod opening;
 mod recordings;
 mod schema;
 mod wav;
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,6 +30,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use crate::call::ports::{Archive, ArchiveError, ArchiveFuture};
 use crate::call::record::{CallRecord, CallSummary};
 use crate::pii::Pii;
+
+use opening::Opening;
 
 pub use erase::Expired;
 pub use number::normalized;
@@ -41,6 +45,8 @@ pub const RECORDINGS: &str = "recordings";
 const CONNECTIONS: u32 = 4;
 /// How long a write waits for another process (`sidetone calls forget` beside a running server).
 const BUSY: Duration = Duration::from_secs(10);
+/// How long opening waits for other processes that open the same store: each takes milliseconds, on a bad disk seconds.
+const TURN: Duration = Duration::from_secs(60);
 
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +75,14 @@ pub enum StoreError {
         id: String,
         /// Why.
         source: serde_json::Error,
+    },
+    /// Another process holds the lock of opening for longer than can be right.
+    #[error("call store: {path}: another process has been opening this store for {waited_s} s; end it, then try again")]
+    Occupied {
+        /// The lock file.
+        path: PathBuf,
+        /// How long was waited.
+        waited_s: u64,
     },
     /// The database was written by a newer version of this program.
     #[error("the call store is of version {found}; this program knows up to {known}: use a newer sidetone")]
@@ -112,14 +126,9 @@ impl Store {
         let recordings = data.join(RECORDINGS);
         private_folder(data)?;
         private_folder(&recordings)?;
+        let _turn = Opening::take(data, TURN).await?;
         let database = data.join(DATABASE);
-        // SQLite would make it by the umask; its journals copy the mode of the database.
-        OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(&database)
-            .map_err(|source| StoreError::Io { path: database.clone(), source })?;
+        opening::private_file(database.clone())?;
         let options = SqliteConnectOptions::new()
             .filename(&database)
             .journal_mode(SqliteJournalMode::Wal)

@@ -223,6 +223,51 @@ async fn many_calls_end_at_once_beside_another_process() {
     assert_eq!(left + forgotten, 200);
 }
 
+/// Each round makes a new store: the first opening switches its journal, which SQLite does not wait for by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_processes_open_a_new_store_at_once() {
+    for round in 0..10 {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..8 {
+            let data = folder.path().to_owned();
+            tasks.spawn(async move {
+                let store = Store::open(&data, Retention::default()).await?;
+                store.save(&record(&format!("call-{n}"), "1", n)).await?;
+                // Half of them end at once, so that a last connection closes while others open.
+                if n % 2 == 0 {
+                    store.close().await;
+                }
+                Ok::<_, StoreError>(store)
+            });
+        }
+        let stores: Vec<_> = tasks.join_all().await.into_iter().collect::<Result<_, _>>().expect("all open");
+        let open = stores.iter().find(|store| !store.pool.is_closed()).expect("odd ones");
+        assert_eq!(open.list(100).await.expect("read").len(), 8, "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn an_opening_waits_for_one_that_is_under_way() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let other = Opening::take(folder.path(), BUSY).await.expect("free");
+    let mut second = std::pin::pin!(Store::open(folder.path(), Retention::default()));
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut second).await;
+    assert!(early.is_err() && !folder.path().join(DATABASE).exists(), "it did not wait: {early:?}");
+    drop(other);
+    second.await.expect("opened");
+}
+
+#[tokio::test]
+async fn an_opening_that_never_ends_is_a_clear_error_for_the_next() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let held = Opening::take(folder.path(), BUSY).await.expect("free");
+    let error = Opening::take(folder.path(), Duration::from_millis(50)).await.expect_err("held");
+    assert!(error.to_string().contains("another process has been opening this store"), "{error}");
+    drop(held);
+    Opening::take(folder.path(), BUSY).await.expect("free again, though the first waiter was given up");
+}
+
 #[tokio::test]
 async fn a_file_of_a_newer_version_or_of_another_kind_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
