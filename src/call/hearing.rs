@@ -28,10 +28,7 @@ pub enum Sound {
     /// It was nothing.
     Unduck,
     /// The caller takes the floor: stop our line.
-    Stop {
-        /// First speech.
-        start: u64,
-    },
+    Stop,
     /// An utterance began.
     Began {
         /// First speech.
@@ -144,9 +141,7 @@ impl Hearing {
             (None, _) => return,
             (Some(Act::Duck), _) => Sound::Duck,
             (Some(Act::Unduck), _) => Sound::Unduck,
-            (Some(Act::Stop), _) => {
-                Sound::Stop { start: self.position.saturating_sub(u64::from(self.segmenter.rate().hz()) / 5) }
-            }
+            (Some(Act::Stop), _) => Sound::Stop,
             (Some(Act::Take), Some(Event::Ended { start, end, .. })) => {
                 self.worked_ahead = false;
                 Sound::Turn { start: *start, end: *end, pcm: self.segmenter.pcm() }

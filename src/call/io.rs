@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::call::leg::LegConfig;
 use crate::call::ports::{Done, EmbedJob, Kind, RecognizeJob, SynthesizeJob};
+use crate::call::record::Latency;
 use crate::dialplan::script::TransferFailure;
 use crate::pii::Pii;
 use crate::speech::emotion::Mood;
@@ -126,7 +127,7 @@ pub enum Report {
     },
     /// The caller took the floor while we spoke.
     Interrupted {
-        /// From the first speech to the end of the prompt, ms.
+        /// From the first packet of speech to the last packet in which the prompt was heard, ms.
         after_ms: f32,
     },
     /// Words so far.
@@ -166,14 +167,12 @@ pub enum Report {
         /// What was typed; a masked slot's is not shown.
         keys: String,
     },
-    /// The first packet of the answer went out.
+    /// The first packet with sound of the answer went out.
     Answered {
-        /// From the last speech of the caller, ms.
-        total_ms: f32,
-        /// Silence awaited, ms.
-        silence_ms: f32,
-        /// Rendering of the first sentence, ms.
-        synthesis_ms: f32,
+        /// From the last packet of the caller's speech, or of their key; by part.
+        latency: Latency,
+        /// Whether it answers keys rather than words.
+        keys: bool,
     },
     /// The hand-over goes on.
     Handover {
@@ -222,10 +221,10 @@ impl fmt::Display for Report {
                 write!(f, "feels      {frustration:.2} {mood:?}: {}", reasons.join("; "))
             }
             Self::Keys { keys } => write!(f, "keys       {keys}"),
-            Self::Answered { total_ms, silence_ms, synthesis_ms } => write!(
-                f,
-                "answered   {total_ms:.0} ms after the caller's last sound (silence awaited {silence_ms:.0}, voice {synthesis_ms:.0})"
-            ),
+            Self::Answered { latency, keys } => {
+                let after = if *keys { "key" } else { "sound" };
+                write!(f, "answered   {:.0} ms after the caller's last {after} ({latency})", latency.total_ms)
+            }
             Self::Handover { step } => write!(f, "handover   {step}"),
             Self::Trouble { what } => write!(f, "trouble    {what}"),
         }

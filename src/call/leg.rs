@@ -7,7 +7,7 @@
 //! tick(play) ─▶ encoder ─▶ packet ─▶ out            receive_rtcp, rtcp: reports both ways
 //! ```
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::record::MediaStats;
 use crate::audio::{AudioError, Codec, Decoder, Encoder, Frame, level};
@@ -121,6 +121,8 @@ pub struct LegCounters {
 pub struct Tick {
     /// What the party says, at the codec's rate; silence if nothing came.
     pub incoming: Frame,
+    /// When the packet arrived that it came from; `None` when none did.
+    pub arrived: Option<Instant>,
     /// Part of it was invented.
     pub concealed: bool,
     /// Length of the packet now in `out`; 0 means that there is none.
@@ -266,15 +268,15 @@ impl MediaLeg {
     /// One tick of 20 ms: takes a frame from the party, and writes `play` for the party as a packet into `out`
     /// ([`MAX_PACKET`] is enough). A digit that is being sent takes the place of `play`.
     pub fn tick(&mut self, now: Instant, play: Option<&Frame>, out: &mut [u8]) -> Tick {
-        let (incoming, concealed) =
-            if self.receiving { self.hear(now) } else { (Frame::silence(self.media.codec.rate()), false) };
+        let silence = Frame::silence(self.media.codec.rate());
+        let (incoming, arrived, concealed) = if self.receiving { self.hear(now) } else { (silence, None, false) };
         let sent = self.speak(play, out);
         // Time passes whether or not something was sent.
         self.timestamp = self.timestamp.wrapping_add(self.media.codec.clock_rate() / 50);
-        Tick { incoming, concealed, sent, digit: self.events_in.poll(now) }
+        Tick { incoming, arrived, concealed, sent, digit: self.events_in.poll(now) }
     }
 
-    fn hear(&mut self, now: Instant) -> (Frame, bool) {
+    fn hear(&mut self, now: Instant) -> (Frame, Option<Instant>, bool) {
         let rate = self.media.codec.rate();
         let mut concealed = false;
         for _ in 0..PAYLOADS_A_TICK {
@@ -299,7 +301,7 @@ impl MediaLeg {
         self.concealed += u64::from(concealed);
         let frame = self.decoder.take().unwrap_or(Frame::silence(rate));
         self.jitter.set_quiet(level::dbov(&frame) < QUIET_DBOV);
-        (frame, concealed)
+        (frame, self.jitter.arrived(), concealed)
     }
 
     fn speak(&mut self, play: Option<&Frame>, out: &mut [u8]) -> usize {
@@ -438,11 +440,6 @@ impl MediaLeg {
     /// When the latest audio packet arrived: the wire's clock.
     pub fn last_audio(&self) -> Option<Instant> {
         self.last_audio
-    }
-
-    /// How long the last frame waited in the jitter buffer.
-    pub fn playout_delay(&self) -> Duration {
-        self.jitter.playout_delay()
     }
 
     /// The counters of a jitter buffer that is replaced.

@@ -24,6 +24,7 @@ pub mod understand;
 mod steps;
 mod timers;
 mod turn;
+mod wire;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -48,6 +49,7 @@ use record::{CallRecord, Outcome};
 use speaking::{Manner, Speaking};
 use timers::{Timer, Timers};
 use turn::Turns;
+use wire::WireClock;
 
 /// One tick of media.
 pub const TICK: Duration = Duration::from_millis(20);
@@ -78,6 +80,7 @@ pub struct Call {
     rate: Rate,
     hearing: Hearing,
     prosody: Analyser,
+    wire: WireClock,
     frustration: Frustration,
     speaking: Speaking,
     was_audible: bool,
@@ -115,6 +118,7 @@ impl Call {
             rate,
             hearing: Hearing::new(now, rate),
             prosody: Analyser::new(rate),
+            wire: WireClock::new(rate.hz()),
             frustration: Frustration::new(Arc::clone(&line.prosody), emotion::Config::default()),
             speaking: Speaking::new(rate, line.voice().to_owned(), SayId(0)),
             was_audible: false,
@@ -202,7 +206,7 @@ impl Call {
         if tick.sent > 0 {
             sink.packet(Side::Caller, Kind::Rtp, &self.scratch[..tick.sent]);
         }
-        self.audible(now, audible);
+        self.audible(now, audible, &ours);
         if let Some(handover) = &mut self.handover {
             handover.hear_caller(&tick.incoming);
         }
@@ -212,6 +216,7 @@ impl Call {
             let attend = self.phase == Phase::Script && !self.keys_only() || self.bridged();
             self.hearing.frame(now, &tick.incoming, attend, |samples| sink.voice(samples));
             self.prosody.push(tick.incoming.samples());
+            self.wire.caller(self.hearing.position(), tick.arrived.unwrap_or(now), &tick.incoming);
         }
         if let Some(length) = self.leg.rtcp(now, &mut self.scratch) {
             sink.packet(Side::Caller, Kind::Rtcp, &self.scratch[..length]);
@@ -227,11 +232,16 @@ impl Call {
         }
     }
 
-    /// Notes when an answer begins and when our line ends.
-    fn audible(&mut self, now: Instant, audible: bool) {
+    /// Notes when an answer begins to be heard, and when our line starts and ends.
+    fn audible(&mut self, now: Instant, audible: bool, ours: &Frame) {
+        if self.wire.ours(now, ours) && audible && !self.held {
+            self.answered(now);
+        }
+        if let Some(after) = self.wire.stopped(now) {
+            self.report(Report::Interrupted { after_ms: turn::ms(after) });
+        }
         if audible && !self.was_audible {
             self.hearing.we_start(self.speaking.interruptible());
-            self.answered(now);
         } else if !audible && self.was_audible {
             self.hearing.we_end();
         }

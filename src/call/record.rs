@@ -1,5 +1,7 @@
 //! What a call leaves behind. Times are milliseconds since the call was answered, unless named otherwise.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::dialplan::script::TransferFailure;
@@ -125,19 +127,52 @@ pub struct Turn {
     pub latency: Latency,
 }
 
-/// Where the time between the last speech of the caller and the first audio of the answer went, in ms.
+/// Where the time between the packet with the last speech of the caller and the first packet with sound of the answer went,
+/// in ms. The parts add up to the total.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Latency {
-    /// Silence awaited until the end of the turn was decided.
+    /// Silence that had to pass before the turn could be over.
     pub silence_ms: f32,
+    /// From there until it was decided that it is.
+    #[serde(default)]
+    pub decision_ms: f32,
     /// Recognition after that.
     pub recognition_ms: f32,
     /// Intent and slots.
     pub understanding_ms: f32,
-    /// Until the first sentence was rendered.
+    /// The script.
+    #[serde(default)]
+    pub script_ms: f32,
+    /// Until the first words were rendered.
     pub synthesis_ms: f32,
-    /// All together, to the first packet of the answer.
+    /// From there to the first packet that holds sound.
+    #[serde(default)]
+    pub playout_ms: f32,
+    /// All together.
     pub total_ms: f32,
+}
+
+impl Latency {
+    /// The parts by name, in order.
+    pub fn parts(&self) -> [(&'static str, f32); 7] {
+        [
+            ("silence", self.silence_ms),
+            ("decision", self.decision_ms),
+            ("recognition", self.recognition_ms),
+            ("understanding", self.understanding_ms),
+            ("script", self.script_ms),
+            ("synthesis", self.synthesis_ms),
+            ("playout", self.playout_ms),
+        ]
+    }
+}
+
+impl fmt::Display for Latency {
+    /// The parts that took time: "silence 210, playout 12".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = self.parts().into_iter().filter(|(_, ms)| *ms >= 0.5).map(|(part, ms)| format!("{part} {ms:.0}"));
+        f.write_str(&parts.collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// Something else that happened.

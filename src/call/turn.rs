@@ -47,7 +47,8 @@ struct Run {
 struct Ended {
     end: u64,
     at: Instant,
-    silence_ms: f32,
+    last_speech: Instant,
+    latency: Latency,
     features: Features,
 }
 
@@ -68,7 +69,7 @@ pub(super) struct Turns {
     events: Vec<emotion::Event>,
 }
 
-/// The answer whose first packet has not gone out yet.
+/// The answer whose first packet with sound has not gone out yet.
 struct Answer {
     last_speech: Instant,
     asked: Instant,
@@ -124,7 +125,7 @@ impl Call {
             match sound {
                 Sound::Duck => self.speaking.duck(true),
                 Sound::Unduck => self.speaking.duck(false),
-                Sound::Stop { start } => self.barged_in(now, start),
+                Sound::Stop => self.barged_in(now),
                 Sound::Began { start } => self.began(start),
                 Sound::Partial(pcm) => self.recognize(now, Role::Partial, pcm),
                 Sound::Pause(pcm) => self.recognize(now, Role::Final, pcm),
@@ -140,13 +141,12 @@ impl Call {
         }
     }
 
-    fn barged_in(&mut self, now: Instant, start: u64) {
+    fn barged_in(&mut self, now: Instant) {
         self.speaking.duck(false);
-        let after_ms = ms(now.saturating_duration_since(self.hearing.instant(start)));
+        self.wire.interrupted(now);
         self.interrupt(now);
         self.turns.events.push(emotion::Event::Interruption);
         self.log.event(now, "the caller interrupted");
-        self.report(Report::Interrupted { after_ms });
     }
 
     fn began(&mut self, start: u64) {
@@ -203,15 +203,16 @@ impl Call {
 
     fn turn_ended(&mut self, now: Instant, start: u64, end: u64, pcm: Arc<[i16]>) {
         let features = self.prosody.features(start..end);
-        let last_speech = self.hearing.instant(end).checked_sub(self.leg.playout_delay()).unwrap_or(now);
+        let last_speech = self.wire.last_speech(start, end).unwrap_or(now);
         let silence_ms = ms(now.saturating_duration_since(last_speech));
+        let latency = Latency { silence_ms, ..Latency::default() };
         if self.phase != Phase::Script {
             // While the caller is with a human, only how they sound is of interest.
             self.felt(now, &features, "");
             return;
         }
         let Some(turn) = self.turns.waiting.back_mut() else { return };
-        turn.ended = Some(Ended { end, at: now, silence_ms, features });
+        turn.ended = Some(Ended { end, at: now, last_speech, latency, features });
         turn.start = start;
         if turn.transcript.is_none() && turn.run.is_none() {
             self.recognize(now, Role::Final, pcm);
@@ -306,12 +307,10 @@ impl Call {
         self.dialogue_events(&meaning, intent.as_deref(), &transcript.text);
         let reasons = self.felt(now, &ended.features, &transcript.text);
         let latency = Latency {
-            silence_ms: ended.silence_ms,
             recognition_ms: ms(since.saturating_duration_since(ended.at)),
             understanding_ms,
-            ..Latency::default()
+            ..ended.latency
         };
-        let last_speech = self.hearing.instant(ended.end).checked_sub(self.leg.playout_delay()).unwrap_or(now);
         let record = Turn {
             turn: turn.id.0,
             state: self.script.state().to_owned(),
@@ -327,7 +326,8 @@ impl Call {
             latency,
         };
         self.log.turn(record);
-        self.turns.answer = Some(Answer { last_speech, asked: now, rendered: None, latency, spoken: true });
+        self.turns.answer =
+            Some(Answer { last_speech: ended.last_speech, asked: now, rendered: None, latency, spoken: true });
         self.tell_script(now, meaning.into_heard(transcript.text));
         if self.turns.waiting.front().is_some() {
             self.advance(now);
@@ -403,21 +403,20 @@ impl Call {
         self.understood(now, Meaning::default());
     }
 
-    /// The first packet of an answer goes out.
+    /// The first packet with sound of an answer goes out.
     pub(super) fn answered(&mut self, now: Instant) {
         let Some(answer) = self.turns.answer.take() else { return };
         let mut latency = answer.latency;
         let rendered = answer.rendered.unwrap_or(now);
         latency.synthesis_ms = ms(rendered.saturating_duration_since(answer.asked));
-        // The packet leaves with this tick, whose frame is heard from its first sample on.
+        latency.playout_ms = ms(now.saturating_duration_since(rendered));
         latency.total_ms = ms(now.saturating_duration_since(answer.last_speech));
         if answer.spoken
             && let Some(turn) = self.log.last_turn()
         {
             turn.latency = latency;
         }
-        let Latency { total_ms, silence_ms, synthesis_ms, .. } = latency;
-        self.report(Report::Answered { total_ms, silence_ms, synthesis_ms });
+        self.report(Report::Answered { latency, keys: !answer.spoken });
     }
 
     pub(super) fn trouble(&mut self, now: Instant, what: String) {

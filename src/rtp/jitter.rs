@@ -96,9 +96,10 @@ struct Slot {
     timestamp: i64,
     duration: u32,
     length: usize,
+    arrived: i64,
 }
 
-const FREE: Slot = Slot { state: State::Free, sequence: 0, timestamp: 0, duration: 0, length: 0 };
+const FREE: Slot = Slot { state: State::Free, sequence: 0, timestamp: 0, duration: 0, length: 0, arrived: 0 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -129,6 +130,7 @@ pub struct JitterBuffer {
     behind_since: Option<i64>,
     changed: i64,
     waited_us: i64,
+    arrived_us: i64,
     counters: JitterCounters,
 }
 
@@ -150,6 +152,7 @@ impl JitterBuffer {
             behind_since: None,
             changed: 0,
             waited_us: 0,
+            arrived_us: 0,
             counters: JitterCounters::default(),
         }
     }
@@ -193,7 +196,7 @@ impl JitterBuffer {
         }
         let index = (sequence % SLOTS as u64) as usize;
         self.slots[index] =
-            Slot { state: State::Audio, sequence, timestamp: extended, duration, length: payload.len() };
+            Slot { state: State::Audio, sequence, timestamp: extended, duration, length: payload.len(), arrived: now };
         self.bytes[index * self.slot_size..][..payload.len()].copy_from_slice(payload);
         outcome
     }
@@ -241,6 +244,7 @@ impl JitterBuffer {
         let slot = self.slots[head];
         self.phase = Phase::Playing;
         self.waited_us = now - self.delay.baseline() - self.in_micros(slot.timestamp);
+        self.arrived_us = slot.arrived;
         self.slots[head].state = State::Done;
         self.next_sequence = slot.sequence + 1;
         self.position = slot.timestamp + i64::from(slot.duration);
@@ -250,6 +254,11 @@ impl JitterBuffer {
     /// How long the last played packet waited, from the time at which the fastest packets arrive.
     pub fn playout_delay(&self) -> Duration {
         Duration::from_micros(self.waited_us.max(0) as u64)
+    }
+
+    /// When the last played packet arrived.
+    pub fn arrived(&self) -> Option<Instant> {
+        Some(self.epoch? + Duration::from_micros(self.arrived_us.max(0) as u64))
     }
 
     /// The delay that the buffer aims at.

@@ -8,16 +8,16 @@ use crate::call::record::{CallRecord, Outcome};
 /// Counts what a call reports.
 pub(super) fn report(report: &Report) {
     match report {
-        Report::Answered { total_ms, silence_ms, synthesis_ms } => {
-            histogram!("sidetone_answer_ms").record(f64::from(*total_ms));
-            histogram!("sidetone_answer_silence_ms").record(f64::from(*silence_ms));
-            histogram!("sidetone_answer_synthesis_ms").record(f64::from(*synthesis_ms));
+        Report::Answered { latency, keys: true } => {
+            histogram!("sidetone_key_answer_ms").record(f64::from(latency.total_ms));
         }
-        Report::Heard { recognition_ms, .. } => {
-            histogram!("sidetone_answer_recognition_ms").record(f64::from(*recognition_ms));
+        Report::Answered { latency, keys: false } => {
+            histogram!("sidetone_answer_ms").record(f64::from(latency.total_ms));
+            for (part, ms) in latency.parts() {
+                histogram!("sidetone_answer_part_ms", "part" => part).record(f64::from(ms));
+            }
         }
-        Report::Understood { took_ms, intent, .. } => {
-            histogram!("sidetone_answer_understanding_ms").record(f64::from(*took_ms));
+        Report::Understood { intent, .. } => {
             counter!("sidetone_turns_total", "understood" => if intent.is_some() { "yes" } else { "no" }).increment(1);
         }
         Report::Interrupted { after_ms } => histogram!("sidetone_barge_in_ms").record(f64::from(*after_ms)),
