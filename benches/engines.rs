@@ -71,7 +71,7 @@ fn engines(c: &mut Criterion) {
         group.bench_function(format!("whisper, {seconds:.1} s"), |b| {
             b.iter_custom(|n| {
                 per_second(n, || {
-                    let heard = ear.recognize(&pcm, Hint::Open, Role::Final, &AbortFlag::default());
+                    let heard = ear.recognize(&pcm, &Hint::Open, Role::Final, &AbortFlag::default());
                     black_box(heard).expect("words");
                     seconds
                 })

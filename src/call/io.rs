@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::call::leg::LegConfig;
-use crate::call::ports::{Done, EmbedJob, Kind, RecognizeJob, SynthesizeJob};
+use crate::call::ports::{Done, EmbedJob, Kind, RecognizeJob, SynthesizeJob, TurnEndJob};
 use crate::call::record::Latency;
 use crate::dialplan::script::TransferFailure;
 use crate::pii::Pii;
@@ -81,6 +81,8 @@ impl Finish {
 pub enum Output {
     /// Recognise.
     Recognize(RecognizeJob),
+    /// Tell from the sound whether the caller is done; answered by [`Done::TurnEnd`].
+    TurnEnd(TurnEndJob),
     /// Synthesise.
     Synthesize(SynthesizeJob),
     /// Embed.

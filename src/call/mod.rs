@@ -341,6 +341,8 @@ impl Call {
                 self.sounds(now);
             }
             Done::Heard { turn, role, result, took } => self.recognized(now, turn, role, result, took),
+            // Only who asks for it is answered; nothing asks yet.
+            Done::TurnEnd { .. } => {}
             Done::Embedded { turn, result, took } => self.embedded(now, turn, result, took),
             Done::Spoken { say, sentence, result, .. } => {
                 if let Err(error) = &result

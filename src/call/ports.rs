@@ -45,16 +45,27 @@ pub enum Role {
     Final,
 }
 
-/// What the state hopes to hear, as far as it helps a recogniser.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+/// What the state hopes to hear, as far as it helps a recogniser. It biases, it never forbids: whatever was said
+/// still comes out.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum Hint {
     /// Anything.
     #[default]
     Open,
-    /// Digits.
-    Digits,
+    /// A string of digits, so many at least and at most; another number of them is doubted and tried once more.
+    Digits {
+        /// The fewest.
+        least: u8,
+        /// The most.
+        most: u8,
+    },
     /// Yes or no.
     YesNo,
+    /// A day.
+    Date,
+    /// Words that are likely here, as running text: a state's phrases, names from the caller's profile. What is longer
+    /// than 400 letters is cut.
+    Words(Arc<str>),
 }
 
 /// Sound to be turned into words.
@@ -104,6 +115,21 @@ pub struct SynthesizeJob {
     pub deadline: Instant,
 }
 
+/// Sound of which it is asked whether its speaker is done.
+#[derive(Debug, Clone)]
+pub struct TurnEndJob {
+    /// The turn.
+    pub turn: TurnId,
+    /// Mono PCM that ends in the pause; the last 8 s are looked at.
+    pub pcm: Arc<[i16]>,
+    /// Its rate.
+    pub rate: Rate,
+    /// Past this the job is skipped.
+    pub deadline: Instant,
+    /// Asked to stop.
+    pub abort: AbortFlag,
+}
+
 /// Text to be placed in meaning's space.
 #[derive(Debug, Clone)]
 pub struct EmbedJob {
@@ -140,6 +166,15 @@ pub enum Done {
         role: Role,
         /// The words.
         result: Result<Transcript, JobError>,
+        /// From submission to result.
+        took: Duration,
+    },
+    /// Whether the speaker seems to be done.
+    TurnEnd {
+        /// The turn.
+        turn: TurnId,
+        /// Probability that the turn is complete, 0..1.
+        result: Result<f32, JobError>,
         /// From submission to result.
         took: Duration,
     },
@@ -180,7 +215,13 @@ pub type Reply = Box<dyn FnOnce(Done) + Send>;
 /// Turns sound into words. Synchronous: it owns a worker thread.
 pub trait Recognizer: Send {
     /// Mono samples at 16 kHz in -1..1. Returns early with [`JobError::Skipped`] once `abort` is set.
-    fn recognize(&mut self, pcm: &[f32], hint: Hint, role: Role, abort: &AbortFlag) -> Result<Transcript, JobError>;
+    fn recognize(&mut self, pcm: &[f32], hint: &Hint, role: Role, abort: &AbortFlag) -> Result<Transcript, JobError>;
+}
+
+/// Tells from sound whether a speaker who pauses is done. Synchronous: it owns a worker thread.
+pub trait TurnDetector: Send {
+    /// Probability that the turn is complete, 0..1, of mono samples at 16 kHz in -1..1 that end in the pause.
+    fn turn_end(&mut self, pcm: &[f32]) -> Result<f32, JobError>;
 }
 
 /// Turns one sentence into sound. Synchronous: it owns a worker thread.

@@ -49,7 +49,11 @@ impl Call {
 
     fn listen(&mut self, now: Instant, listen: Listen) {
         let hint = self.line.understanding.hint(&listen.expect);
-        self.hearing.expect(if hint == Hint::Digits { Endpointing::digits() } else { Endpointing::default() });
+        self.hearing.expect(if matches!(hint, Hint::Digits { .. }) {
+            Endpointing::digits()
+        } else {
+            Endpointing::default()
+        });
         self.timers.clear(Timer::NoInput);
         self.timers.clear(Timer::Keypad);
         let rule = self.line.understanding.entry_rule(&listen.expect);

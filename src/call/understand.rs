@@ -170,8 +170,14 @@ impl Understanding {
         match expect {
             Expect::YesNo => Hint::YesNo,
             Expect::Slot { slot } => match self.kinds.get(*slot) {
-                Some(SlotKind::Digits { .. }) => Hint::Digits,
+                Some(SlotKind::Digits { length }) => {
+                    let (least, most) = length.unwrap_or((1, LONGEST));
+                    let count = |n: usize| u8::try_from(n).unwrap_or(u8::MAX);
+                    Hint::Digits { least: count(least), most: count(most) }
+                }
                 Some(SlotKind::YesNo) => Hint::YesNo,
+                Some(SlotKind::Date) => Hint::Date,
+                Some(SlotKind::Choice(choices)) => Hint::Words(choices.join(", ").into()),
                 _ => Hint::Open,
             },
             Expect::Intents { .. } => Hint::Open,

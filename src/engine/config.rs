@@ -4,6 +4,36 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+/// Which model recognises what in one language; names of `voices/models.toml`. The defaults are what
+/// `sidetone eval asr` and the latency of calls say together (`benches/README.md`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RecognitionConfig {
+    /// Words so far, while the caller speaks: several times a second, so that it must be cheap.
+    pub partials: String,
+    /// Finished utterances.
+    pub finals: String,
+    /// Finished utterances where digits are expected.
+    pub digits: String,
+}
+
+impl Default for RecognitionConfig {
+    fn default() -> Self {
+        Self {
+            partials: "moonshine-tiny-en".to_string(),
+            finals: "whisper-tiny.en".to_string(),
+            digits: "whisper-tiny.en".to_string(),
+        }
+    }
+}
+
+impl RecognitionConfig {
+    /// One model for everything.
+    pub fn only(model: &str) -> Self {
+        Self { partials: model.to_string(), finals: model.to_string(), digits: model.to_string() }
+    }
+}
+
 /// Threads, voice and cache of the engines. The defaults are not chosen by measurement yet; `benches/engines.rs`
 /// is to tell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,8 +43,8 @@ pub struct EngineConfig {
     pub recognition_threads: usize,
     /// Sentences that are rendered at the same time, one thread and one copy of the voice (100 MB) each.
     pub synthesis_threads: usize,
-    /// The recogniser's model, by its name in `voices/models.toml`.
-    pub recognizer: String,
+    /// Which model recognises what.
+    pub recognition: RecognitionConfig,
     /// Voice of lines whose plan names none.
     pub voice: String,
     /// Length of the voice's sounds against the model's own: 1.0 as trained, more is slower.
@@ -34,7 +64,7 @@ impl Default for EngineConfig {
         Self {
             recognition_threads: 1,
             synthesis_threads: 1,
-            recognizer: "whisper-tiny.en".to_string(),
+            recognition: RecognitionConfig::default(),
             voice: "en_US-joe-medium".to_string(),
             voice_length: 1.0,
             voice_noise: 0.667,

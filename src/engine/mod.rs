@@ -4,8 +4,9 @@
 //! deadline and a [`Reply`](crate::call::ports::Reply), and its result goes out by that reply, exactly once.
 //!
 //! ```text
-//! recognize ─▶ queue (finals first, by deadline) ─▶ n workers, one Whisper state each ──▶ Reply
+//! recognize ─▶ queue (finals first, by deadline) ─▶ n workers, one of each model ─────▶ Reply
 //! synthesize ─▶ prompts cache? ─▶ queue ─▶ m workers, one Piper voice each ─▶ cache ────▶ Reply
+//! turn_end ──▶ queue ─▶ one worker, Smart Turn ────────────────────────────────────────▶ Reply
 //! embed ─────▶ queue ─▶ one worker ────────────────────────────────────────────────────▶ Reply
 //! push(frame) ─▶ bounded channel ─▶ one thread, Silero over every leg's windows ───────▶ sink
 //! ```
@@ -16,6 +17,8 @@ mod lane;
 #[cfg(feature = "onnx")]
 pub mod minilm;
 pub mod models;
+#[cfg(feature = "onnx")]
+pub mod moonshine;
 #[cfg(feature = "onnx")]
 pub mod onnx;
 #[cfg(feature = "piper")]
@@ -31,17 +34,25 @@ mod queue;
 mod real;
 #[cfg(all(test, feature = "whisper", feature = "piper"))]
 mod real_tests;
+#[cfg(all(feature = "whisper", feature = "piper"))]
+mod recognition;
 pub mod scripted;
 #[cfg(feature = "onnx")]
 pub mod silero;
+#[cfg(feature = "onnx")]
+pub mod smart_turn;
 mod tidy;
+#[cfg(all(test, feature = "onnx"))]
+mod turn_tests;
 pub mod voice;
 #[cfg(feature = "whisper")]
 pub mod whisper;
 
-pub use config::EngineConfig;
+pub use config::{EngineConfig, RecognitionConfig};
 pub use error::EngineError;
 pub use pool::{EngineOptions, Engines};
+#[cfg(all(feature = "whisper", feature = "piper"))]
+pub use recognition::recognition;
 pub use voice::VoiceStream;
 
 use std::time::Instant;

@@ -11,19 +11,23 @@ use std::time::{Duration, Instant};
 use super::lane::{Build, Job, Lane, LaneOptions};
 use super::prompts::{PromptKey, PromptLimits, Prompts};
 use super::queue::{Class, Entry};
-use super::scripted::{ScriptedEmbedder, ScriptedRecognizer, ScriptedVoice, ScriptedVoiceDetector};
+use super::scripted::{
+    ScriptedEmbedder, ScriptedRecognizer, ScriptedTurnDetector, ScriptedVoice, ScriptedVoiceDetector,
+};
 use super::voice::{VoiceEngine, VoiceSink, VoiceStream};
 use super::{EngineError, now};
 use crate::audio::{Rate, resample};
 use crate::call::ports::{
     Done, EmbedJob, Embedder, JobError, RecognizeJob, Recognizer, Reply, Role, SynthesizeJob, Synthesizer, Transcript,
-    VoiceDetector,
+    TurnDetector, TurnEndJob, VoiceDetector,
 };
 
 /// Jobs that may wait, a kind. At 100 ms a job a full queue is seconds late already: refusing is kinder.
 const WAITING_RECOGNITIONS: usize = 64;
 const WAITING_SENTENCES: usize = 64;
 const WAITING_EMBEDDINGS: usize = 256;
+/// A pause is asked about once or twice; an answer that comes half a second late is of no use.
+const WAITING_TURN_ENDS: usize = 16;
 /// Added to the worker threads' nice value: media and signalling go first, at three times the weight, and yet a busy
 /// neighbour on the machine does not starve recognition.
 const NICE: i32 = 5;
@@ -51,6 +55,8 @@ pub struct EngineOptions {
     pub manner: String,
     /// How many sentences are rendered at the same time.
     pub synthesis_threads: usize,
+    /// Makes the detector of finished turns.
+    pub turn_detector: Factory<dyn TurnDetector>,
     /// Makes the embedder.
     pub embedder: Factory<dyn Embedder>,
     /// Makes the voice detector.
@@ -70,6 +76,7 @@ pub struct Engines {
 struct Shared {
     recognition: Lane<RecognizeTask>,
     synthesis: Lane<SynthesizeTask>,
+    turn_end: Lane<TurnEndTask>,
     embedding: Lane<EmbedTask>,
     voice: VoiceEngine,
     prompts: Arc<Prompts>,
@@ -91,11 +98,13 @@ impl Engines {
         let (voice, default_voice, kept) = (options.voice, options.default_voice, prompts.clone());
         let voices: Build<Voices> = Arc::new(move || Voices::start(&voice, &default_voice, &kept));
         let synthesis = Lane::start(&lane("synthesis", options.synthesis_threads.max(1), WAITING_SENTENCES), &voices)?;
+        let turn_end = Lane::start(&lane("turn_end", 1, WAITING_TURN_ENDS), &options.turn_detector)?;
         let embedding = Lane::start(&lane("embedding", 1, WAITING_EMBEDDINGS), &options.embedder)?;
         let shared = Shared {
             voice: VoiceEngine::start(options.detector)?,
             recognition: recognition.wait()?,
             synthesis: synthesis.wait()?,
+            turn_end: turn_end.wait()?,
             embedding: embedding.wait()?,
             prompts,
             manner: options.manner,
@@ -113,6 +122,7 @@ impl Engines {
             default_voice: "scripted".to_string(),
             manner: "scripted".to_string(),
             synthesis_threads: 1,
+            turn_detector: Arc::new(|| Ok(Box::new(ScriptedTurnDetector))),
             embedder: Arc::new(|| Ok(Box::new(ScriptedEmbedder))),
             detector: Arc::new(|| Ok(Box::new(ScriptedVoiceDetector))),
             prompts: PromptLimits { memory_bytes: 16 << 20, disk: None },
@@ -136,6 +146,13 @@ impl Engines {
         let key = self.call.map(|call| (call, job.turn.0));
         let (deadline, job) = (job.deadline, RecognizeTask { job, reply, submitted: now() });
         self.shared.recognition.submit(Entry { class, deadline, key, job });
+    }
+
+    /// Whether a turn is over; answered by [`Done::TurnEnd`]. It has a worker of its own, so that no recognition holds
+    /// it up.
+    pub fn turn_end(&self, job: TurnEndJob, reply: Reply) {
+        let (deadline, task) = (job.deadline, TurnEndTask { job, reply, submitted: now() });
+        self.shared.turn_end.submit(Entry { class: Class::Live, deadline, key: None, job: task });
     }
 
     /// Sound of a sentence; answered by [`Done::Spoken`], at once if it was rendered before.
@@ -181,6 +198,7 @@ impl Engines {
     pub fn shutdown(&self) {
         self.shared.voice.shutdown();
         self.shared.recognition.shutdown();
+        self.shared.turn_end.shutdown();
         self.shared.synthesis.shutdown();
         self.shared.embedding.shutdown();
     }
@@ -208,15 +226,45 @@ impl Job for RecognizeTask {
 
     fn run(&self, model: &mut Self::Model) -> Result<Transcript, JobError> {
         let job = &self.job;
-        let pcm =
-            resample(&job.pcm, job.rate.hz(), RECOGNIZER_HZ).map_err(|error| JobError::Failed(error.to_string()))?;
-        let pcm: Vec<f32> = pcm.into_iter().map(|sample| f32::from(sample) / 32768.0).collect();
-        model.recognize(&pcm, job.hint, job.role, &job.abort)
+        model.recognize(&samples(&job.pcm, job.rate)?, &job.hint, job.role, &job.abort)
     }
 
     fn answer(self, result: Result<Transcript, JobError>) {
         let took = self.submitted.elapsed();
         (self.reply)(Done::Heard { turn: self.job.turn, role: self.job.role, result, took });
+    }
+}
+
+/// Sound as the models take it: 16 kHz, -1..1.
+fn samples(pcm: &[i16], rate: Rate) -> Result<Vec<f32>, JobError> {
+    let pcm = resample(pcm, rate.hz(), RECOGNIZER_HZ).map_err(|error| JobError::Failed(error.to_string()))?;
+    Ok(pcm.into_iter().map(|sample| f32::from(sample) / 32768.0).collect())
+}
+
+struct TurnEndTask {
+    job: TurnEndJob,
+    reply: Reply,
+    submitted: Instant,
+}
+
+impl Job for TurnEndTask {
+    type Model = Box<dyn TurnDetector>;
+    type Output = f32;
+
+    fn unwanted(&self) -> bool {
+        self.job.abort.is_aborted()
+    }
+
+    fn run(&self, model: &mut Self::Model) -> Result<f32, JobError> {
+        // Only the last 8 s count: no more is converted.
+        let longest = self.job.rate.hz() as usize * 8;
+        let pcm = &self.job.pcm[self.job.pcm.len().saturating_sub(longest)..];
+        model.turn_end(&samples(pcm, self.job.rate)?)
+    }
+
+    fn answer(self, result: Result<f32, JobError>) {
+        let took = self.submitted.elapsed();
+        (self.reply)(Done::TurnEnd { turn: self.job.turn, result, took });
     }
 }
 

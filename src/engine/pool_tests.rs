@@ -9,11 +9,13 @@ use super::lane::lock;
 use super::now;
 use super::pool::{EngineOptions, Engines};
 use super::prompts::PromptLimits;
-use super::scripted::{ScriptedEmbedder, ScriptedRecognizer, ScriptedVoice, ScriptedVoiceDetector, spoken};
+use super::scripted::{
+    ScriptedEmbedder, ScriptedRecognizer, ScriptedTurnDetector, ScriptedVoice, ScriptedVoiceDetector, spoken,
+};
 use crate::audio::Rate;
 use crate::call::ports::{
     AbortFlag, Done, EmbedJob, Hint, JobError, RecognizeJob, Recognizer, Reply, Role, SayId, SynthesizeJob,
-    Synthesizer, Transcript, TurnId,
+    Synthesizer, Transcript, TurnEndJob, TurnId,
 };
 
 const LONG: Duration = Duration::from_secs(600);
@@ -26,6 +28,7 @@ fn options() -> EngineOptions {
         default_voice: "scripted".to_string(),
         manner: String::new(),
         synthesis_threads: 1,
+        turn_detector: Arc::new(|| Ok(Box::new(ScriptedTurnDetector))),
         embedder: Arc::new(|| Ok(Box::new(ScriptedEmbedder))),
         detector: Arc::new(|| Ok(Box::new(ScriptedVoiceDetector))),
         prompts: PromptLimits { memory_bytes: 1 << 20, disk: None },
@@ -76,7 +79,7 @@ struct Gated {
 }
 
 impl Recognizer for Gated {
-    fn recognize(&mut self, pcm: &[f32], hint: Hint, role: Role, abort: &AbortFlag) -> Result<Transcript, JobError> {
+    fn recognize(&mut self, pcm: &[f32], hint: &Hint, role: Role, abort: &AbortFlag) -> Result<Transcript, JobError> {
         self.entered.send(()).unwrap();
         lock(&self.go).recv().unwrap();
         ScriptedRecognizer.recognize(pcm, hint, role, abort)
@@ -166,6 +169,25 @@ fn late_and_unwanted_jobs_are_skipped() {
 }
 
 #[test]
+fn a_turn_end_does_not_wait_for_a_recognition() {
+    let (engines, gate) = gated();
+    let inbox = Inbox::new();
+    let t = now() + LONG;
+    engines.recognize(hear(0, Role::Final, t), inbox.reply());
+    gate.busy();
+    for (turn, text, complete) in [(1, "my number is", true), (2, "my number is four,", false)] {
+        let (pcm, abort) = (spoken(text).into(), AbortFlag::default());
+        let job = TurnEndJob { turn: TurnId(turn), pcm, rate: Rate::Narrow, deadline: t, abort };
+        engines.turn_end(job, inbox.reply());
+        let Done::TurnEnd { turn: TurnId(of), result: Ok(probability), .. } = inbox.next() else {
+            panic!("a turn end")
+        };
+        assert_eq!((of, probability > 0.5), (turn, complete), "{text}");
+    }
+    gate.open();
+}
+
+#[test]
 fn a_newer_partial_of_a_call_outdates_the_older_but_not_another_calls() {
     let (engines, gate) = gated();
     let (one, other) = (engines.for_call(), engines.for_call());
@@ -193,7 +215,7 @@ struct Fragile {
 }
 
 impl Recognizer for Fragile {
-    fn recognize(&mut self, pcm: &[f32], hint: Hint, role: Role, abort: &AbortFlag) -> Result<Transcript, JobError> {
+    fn recognize(&mut self, pcm: &[f32], hint: &Hint, role: Role, abort: &AbortFlag) -> Result<Transcript, JobError> {
         let heard = ScriptedRecognizer.recognize(pcm, hint, role, abort)?;
         assert!(heard.text != "turn 13", "unlucky");
         Ok(Transcript { text: format!("{} by {}", heard.text, self.built), ..heard })

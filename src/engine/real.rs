@@ -11,13 +11,14 @@ use super::phonemes;
 use super::piper::{Manner, Piper};
 use super::pool::{EngineOptions, Engines};
 use super::prompts::PromptLimits;
+use super::recognition::recognition;
 use super::silero::Silero;
-use super::whisper::WhisperModel;
+use super::smart_turn::SmartTurn;
 use super::{EngineConfig, EngineError, onnx};
 use crate::call::ports::Synthesizer;
 
 impl Engines {
-    /// Loads Whisper, Piper, Silero and MiniLM; takes about two seconds. Call it before other threads open relative
+    /// Loads the recognisers, Piper, Silero, Smart Turn and MiniLM; takes about two seconds. Call it before other threads open relative
     /// paths: espeak-ng is shown its data by way of the working directory (see `phonemes`).
     pub fn real(registry: &Registry, config: &EngineConfig) -> Result<Self, EngineError> {
         Self::start(options(registry, config)?)
@@ -28,8 +29,9 @@ fn options(registry: &Registry, config: &EngineConfig) -> Result<EngineOptions, 
     onnx::load(&checked(registry, "onnxruntime", "libonnxruntime.so")?)?;
     phonemes::prepare()?;
     let file = |model: &str, name: &str| checked(registry, model, name);
-    let whisper = WhisperModel::load(&file(&config.recognizer, "model.bin")?)?;
+    let recognizer = recognition(registry, &config.recognition)?;
     let silero = file("silero-vad", "model.onnx")?;
+    let smart_turn = file("smart-turn", "model.onnx")?;
     let (minilm, pieces) = (file("minilm-l6", "model.onnx")?, file("minilm-l6", "tokenizer.json")?);
     let manner = Manner { length: config.voice_length, noise: config.voice_noise };
     let voices = registry.clone();
@@ -39,12 +41,13 @@ fn options(registry: &Registry, config: &EngineConfig) -> Result<EngineOptions, 
     };
     let disk = config.prompts_dir.clone().map(|folder| (folder, config.prompts_dir_bytes));
     Ok(EngineOptions {
-        recognizer: Arc::new(move || Ok(Box::new(whisper.recognizer()?))),
+        recognizer,
         recognition_threads: config.recognition_threads,
         voice: Arc::new(voice),
         default_voice: config.voice.clone(),
         manner: format!("length {} noise {}", manner.length, manner.noise),
         synthesis_threads: config.synthesis_threads,
+        turn_detector: Arc::new(move || Ok(Box::new(SmartTurn::load(&smart_turn)?))),
         embedder: Arc::new(move || Ok(Box::new(MiniLm::load(&minilm, &pieces)?))),
         detector: Arc::new(move || Ok(Box::new(Silero::load(&silero)?))),
         prompts: PromptLimits { memory_bytes: config.prompts_memory_bytes, disk },

@@ -85,7 +85,7 @@ fn whisper_understands_piper_over_the_telephone() {
     let (mut said_words, mut errors) = (0, 0);
     for line in LINES {
         let pcm = for_whisper(&over_the_telephone(&mut voice, line), 8_000);
-        let heard = ear.recognize(&pcm, Hint::Open, Role::Final, &AbortFlag::default()).unwrap();
+        let heard = ear.recognize(&pcm, &Hint::Open, Role::Final, &AbortFlag::default()).unwrap();
         println!("{line:60} {:60} {:.2}", heard.text, heard.confidence);
         assert!(heard.confidence > 0.5 && heard.confidence <= 1.0, "{heard:?}");
         let said = words(line);
@@ -105,7 +105,8 @@ fn whisper_hears_digits_with_the_hint() {
         ("nine, three, three, six, four, seven.", "933647"),
     ] {
         let pcm = for_whisper(&over_the_telephone(&mut voice, spoken), 8_000);
-        let heard = ear.recognize(&pcm, Hint::Digits, Role::Final, &AbortFlag::default()).unwrap();
+        let heard =
+            ear.recognize(&pcm, &Hint::Digits { least: 6, most: 8 }, Role::Final, &AbortFlag::default()).unwrap();
         let got: String = heard.text.chars().filter(char::is_ascii_digit).collect();
         println!("{digits} {:40} {:.2}", heard.text, heard.confidence);
         right += usize::from(got == digits);
@@ -125,11 +126,11 @@ fn whisper_hears_nothing_in_silence_and_noise() {
                 level * (seed as f32 / u32::MAX as f32 * 2.0 - 1.0)
             })
             .collect();
-        let heard = ear.recognize(&noise, Hint::Open, Role::Final, &AbortFlag::default()).unwrap();
+        let heard = ear.recognize(&noise, &Hint::Open, Role::Final, &AbortFlag::default()).unwrap();
         println!("level {level}: {heard:?}");
         assert_eq!(heard.text, "");
     }
-    let click = ear.recognize(&[0.1; 100], Hint::YesNo, Role::Partial, &AbortFlag::default());
+    let click = ear.recognize(&[0.1; 100], &Hint::YesNo, Role::Partial, &AbortFlag::default());
     assert!(click.is_ok(), "{click:?}");
 }
 
@@ -139,8 +140,8 @@ fn an_aborted_recognition_stops_and_the_next_one_works() {
     let pcm = for_whisper(&over_the_telephone(&mut voice, LINES[0]), 8_000);
     let unwanted = AbortFlag::default();
     unwanted.abort();
-    assert_eq!(ear.recognize(&pcm, Hint::Open, Role::Final, &unwanted), Err(JobError::Skipped));
-    let heard = ear.recognize(&pcm, Hint::Open, Role::Final, &AbortFlag::default()).unwrap();
+    assert_eq!(ear.recognize(&pcm, &Hint::Open, Role::Final, &unwanted), Err(JobError::Skipped));
+    let heard = ear.recognize(&pcm, &Hint::Open, Role::Final, &AbortFlag::default()).unwrap();
     assert!(heard.text.contains("balance"), "{heard:?}");
 }
 

@@ -6,7 +6,7 @@
 
 use crate::audio::Rate;
 use crate::call::ports::{
-    AbortFlag, Embedder, Hint, JobError, Recognizer, Role, Synthesizer, Transcript, VoiceDetector,
+    AbortFlag, Embedder, Hint, JobError, Recognizer, Role, Synthesizer, Transcript, TurnDetector, VoiceDetector,
 };
 
 /// Rate of the scripted voice, Hz.
@@ -41,13 +41,28 @@ pub fn spoken(text: &str) -> Vec<i16> {
 pub struct ScriptedRecognizer;
 
 impl Recognizer for ScriptedRecognizer {
-    fn recognize(&mut self, pcm: &[f32], _: Hint, _: Role, abort: &AbortFlag) -> Result<Transcript, JobError> {
+    fn recognize(&mut self, pcm: &[f32], _: &Hint, _: Role, abort: &AbortFlag) -> Result<Transcript, JobError> {
         if abort.is_aborted() {
             return Err(JobError::Skipped);
         }
         let text = read(pcm);
         let confidence = if text.is_empty() { 0.0 } else { 1.0 };
         Ok(Transcript { text, confidence })
+    }
+}
+
+/// Takes what [`spoken`] said for complete unless it ends in a comma; anything else is half and half.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ScriptedTurnDetector;
+
+impl TurnDetector for ScriptedTurnDetector {
+    fn turn_end(&mut self, pcm: &[f32]) -> Result<f32, JobError> {
+        let text = read(pcm);
+        Ok(match text.trim_end() {
+            "" => 0.5,
+            open if open.ends_with(',') => 0.1,
+            _ => 0.9,
+        })
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! Owns the rules; pure text. Never corrects a word.
 
+use crate::call::ports::Hint;
+use crate::nlu::digits::digits;
+
 /// The words of a transcript without what was not speech: "[BLANK_AUDIO]", "(wind blowing)", "*cough*", "♪".
 pub(super) fn speech_only(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
@@ -56,6 +59,12 @@ pub(super) fn is_implausible(text: &str, seconds: f32) -> bool {
     letters > 12.0 + 25.0 * seconds || (seconds >= 3.0 && letters < seconds / 2.0)
 }
 
+/// Whether a text holds as many digits as were expected. Where none were, or where no digit was said, it fits.
+pub(super) fn fits(hint: &Hint, text: &str) -> bool {
+    let Hint::Digits { least, most } = hint else { return true };
+    digits(text, Some((usize::from(*least), usize::from(*most)))).is_none_or(|found| found.fits)
+}
+
 /// Whether this is what Whisper writes where nobody spoke, and not sure of it: over silence and noise it says "you"
 /// with a mean probability of 0.25 to 0.56; words really said come with 0.8 and more. (Its own probability of no
 /// speech says nothing in whisper.cpp without timestamps: 0.00002 for both.)
@@ -98,6 +107,18 @@ mod tests {
         {
             assert_eq!(without_loop(fine), None, "{fine}");
         }
+    }
+
+    #[test]
+    fn the_count_of_digits_is_looked_at_where_digits_are_expected() {
+        let six = Hint::Digits { least: 6, most: 6 };
+        for fine in ["4 0 7 1 9 2.", "four oh seven one nine two", "I want to speak to somebody", ""] {
+            assert!(fits(&six, fine), "{fine}");
+        }
+        for odd in ["4 0 7 1 9", "40719283", "one"] {
+            assert!(!fits(&six, odd), "{odd}");
+        }
+        assert!(fits(&Hint::Open, "4 0 7"));
     }
 
     #[test]

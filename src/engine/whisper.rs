@@ -8,12 +8,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use whisper_rs::{
-    FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperState, install_logging_hooks,
+    FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperError, WhisperState, WhisperTokenId,
+    install_logging_hooks,
 };
 
 use super::EngineError;
 use super::lane::lock;
-use super::tidy::{is_implausible, is_made_up, speech_only, without_loop};
+use super::tidy::{fits, is_implausible, is_made_up, speech_only, without_loop};
 use crate::call::ports::{AbortFlag, Hint, JobError, Recognizer, Role, Transcript};
 
 const RATE: usize = 16_000;
@@ -26,6 +27,10 @@ const LEAST_SAMPLES: usize = RATE / 4;
 /// What a digit string looks like, so that Whisper writes one: a prompt is text that came just before.
 const DIGITS_PROMPT: &str = "0 1 2 3 4 5 6 7 8 9. The number is 4 0 7 1 9 2 8 3.";
 const YES_NO_PROMPT: &str = "Yes. No. Yes, please. No, thank you.";
+const DATE_PROMPT: &str = "On Monday, the 3rd of March. Tomorrow. March 21st, 1985. Next Friday.";
+/// Letters of expected words that are used, and the tokens that they may take: half of what Whisper reads at most.
+const MOST_PROMPT: usize = 400;
+const PROMPT_TOKENS: usize = 220;
 
 /// Weights, shared by the recognisers made of them.
 #[derive(Debug, Clone)]
@@ -48,28 +53,38 @@ impl WhisperModel {
     pub fn recognizer(&self) -> Result<Whisper, EngineError> {
         let state = self.0.create_state().map_err(|error| EngineError::model("whisper", error))?;
         let abort = Arc::new(Mutex::new(AbortFlag::default()));
+        let prompt = |text| self.prompt(text).map_err(|error| EngineError::model("whisper", error));
         Ok(Whisper {
+            digits: prompt(DIGITS_PROMPT)?,
+            yes_no: prompt(YES_NO_PROMPT)?,
+            date: prompt(DATE_PROMPT)?,
+            model: self.clone(),
             state,
-            open: parameters(&abort, None),
-            digits: parameters(&abort, Some(DIGITS_PROMPT)),
-            yes_no: parameters(&abort, Some(YES_NO_PROMPT)),
+            parameters: parameters(&abort),
             abort,
         })
+    }
+
+    /// A prompt as tokens: whisper-rs never frees one that is given as text.
+    fn prompt(&self, text: &str) -> Result<Vec<WhisperTokenId>, WhisperError> {
+        self.0.tokenize(text, PROMPT_TOKENS)
     }
 }
 
 /// A recogniser: one state of a [`WhisperModel`].
 pub struct Whisper {
+    model: WhisperModel,
     state: WhisperState,
-    /// Made once: whisper-rs never frees the strings and the callback of a parameter set.
-    open: FullParams<'static, 'static>,
-    digits: FullParams<'static, 'static>,
-    yes_no: FullParams<'static, 'static>,
+    /// Made once: whisper-rs never frees the callback of a parameter set.
+    parameters: FullParams<'static, 'static>,
+    digits: Vec<WhisperTokenId>,
+    yes_no: Vec<WhisperTokenId>,
+    date: Vec<WhisperTokenId>,
     /// The running job's flag, which the parameters' abort callback looks at.
     abort: Arc<Mutex<AbortFlag>>,
 }
 
-fn parameters(abort: &Arc<Mutex<AbortFlag>>, prompt: Option<&str>) -> FullParams<'static, 'static> {
+fn parameters(abort: &Arc<Mutex<AbortFlag>>) -> FullParams<'static, 'static> {
     let mut params = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
     params.set_language(Some("en"));
     // Two threads spin on each other as soon as the cores are busy; more utterances at once use the cores better.
@@ -84,9 +99,6 @@ fn parameters(abort: &Arc<Mutex<AbortFlag>>, prompt: Option<&str>) -> FullParams
     params.set_print_progress(false);
     params.set_print_realtime(false);
     params.set_print_timestamps(false);
-    if let Some(prompt) = prompt {
-        params.set_initial_prompt(prompt);
-    }
     // whisper-rs 0.16 hands its callback a pointer to a `Box<dyn FnMut() -> bool>`, and reads it back as the type that
     // it was given: that type must be this very box.
     let flag = abort.clone();
@@ -107,12 +119,22 @@ fn token_cap(samples: usize) -> i32 {
 }
 
 impl Whisper {
-    fn run(&mut self, pcm: &[f32], hint: Hint, context: i32) -> Result<Transcript, JobError> {
-        let mut params = match hint {
-            Hint::Open => self.open.clone(),
-            Hint::Digits => self.digits.clone(),
-            Hint::YesNo => self.yes_no.clone(),
+    fn run(&mut self, pcm: &[f32], hint: &Hint, context: i32) -> Result<Transcript, JobError> {
+        let words;
+        let prompt = match hint {
+            Hint::Open => &[][..],
+            Hint::Digits { .. } => &self.digits,
+            Hint::YesNo => &self.yes_no,
+            Hint::Date => &self.date,
+            Hint::Words(text) => {
+                let cut: String = text.chars().filter(|c| *c != '\0').take(MOST_PROMPT).collect();
+                // More tokens than fit: odd text, which helps nobody.
+                words = self.model.prompt(&cut).unwrap_or_default();
+                &words
+            }
         };
+        let mut params: FullParams<'_, '_> = self.parameters.clone();
+        params.set_tokens(prompt);
         params.set_audio_ctx(context);
         params.set_max_tokens(token_cap(pcm.len()));
         let outcome = self.state.full(params, pcm);
@@ -143,7 +165,7 @@ impl Whisper {
 }
 
 impl Recognizer for Whisper {
-    fn recognize(&mut self, pcm: &[f32], hint: Hint, role: Role, abort: &AbortFlag) -> Result<Transcript, JobError> {
+    fn recognize(&mut self, pcm: &[f32], hint: &Hint, role: Role, abort: &AbortFlag) -> Result<Transcript, JobError> {
         let mut padded = Vec::new();
         let pcm = if pcm.len() < LEAST_SAMPLES {
             padded.extend_from_slice(pcm);
@@ -157,9 +179,11 @@ impl Recognizer for Whisper {
         let first = self.run(pcm, hint, context)?;
         let seconds = pcm.len() as f32 / RATE as f32;
         let cut = without_loop(&first.text);
-        let doubted = cut.is_some() || is_implausible(&first.text, seconds);
+        let fits = fits(hint, &first.text);
+        let doubted = cut.is_some() || is_implausible(&first.text, seconds) || !fits;
+        let first = Transcript { text: cut.unwrap_or(first.text), ..first };
         if !doubted || context == FULL_CONTEXT || role == Role::Partial {
-            return Ok(Transcript { text: cut.unwrap_or(first.text), ..first });
+            return Ok(first);
         }
         let second = self.run(pcm, hint, FULL_CONTEXT)?;
         let text = without_loop(&second.text).unwrap_or(second.text);

@@ -13,6 +13,7 @@ mod ridge;
 pub mod slots;
 pub mod spoken;
 pub mod text;
+pub mod word_errors;
 pub mod yes_no;
 
 #[cfg(test)]

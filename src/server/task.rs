@@ -244,6 +244,7 @@ impl Task {
         while let Some(output) = self.call.poll() {
             match output {
                 Output::Recognize(job) => self.engines.recognize(job, self.reply()),
+                Output::TurnEnd(job) => self.engines.turn_end(job, self.reply()),
                 Output::Synthesize(job) => self.engines.synthesize(job, self.reply()),
                 Output::Embed(job) => self.engines.embed(job, self.reply()),
                 Output::Fetch { url, timeout } => self.fetching = Some(Box::pin(http::fetch(url, timeout))),

@@ -26,6 +26,8 @@ pub struct Costs {
     pub voice: Duration,
     /// A final recognition.
     pub recognition: Duration,
+    /// Whether a turn is over.
+    pub turn_end: Duration,
     /// A sentence.
     pub synthesis: Duration,
     /// An embedding.
@@ -40,6 +42,7 @@ impl Default for Costs {
         Self {
             voice: Duration::from_millis(1),
             recognition: Duration::from_millis(250),
+            turn_end: Duration::from_millis(90),
             synthesis: Duration::from_millis(120),
             embedding: Duration::from_millis(6),
             fetch: Duration::from_millis(40),
@@ -88,6 +91,12 @@ impl SimEngines {
                 let took = self.costs.synthesis;
                 let (say, sentence) = (job.say, job.sentence);
                 Some((took, Done::Spoken { say, sentence, result: Ok(pcm), took, cached: false }))
+            }
+            Output::TurnEnd(job) => {
+                // Who trails off says so: a text that ends in a comma or in dots is not complete.
+                let open = saying.trim_end().ends_with([',', '…']) || saying.trim_end().ends_with("..");
+                let took = self.costs.turn_end;
+                Some((took, Done::TurnEnd { turn: job.turn, result: Ok(if open { 0.1 } else { 0.9 }), took }))
             }
             Output::Embed(job) => {
                 let took = self.costs.embedding;

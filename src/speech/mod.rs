@@ -6,8 +6,10 @@
 //! ```
 
 pub mod baseline;
+pub mod commit;
 pub mod emotion;
 pub mod floor;
 pub mod gate;
+pub mod log_mel;
 pub mod prosody;
 pub mod utterance;

@@ -12,7 +12,8 @@ use anyhow::Context;
 use crate::call::ports::Embedder;
 use crate::cli::Format;
 
-use corpus::{Corpus, shared_data};
+use super::shared_data;
+use corpus::Corpus;
 use measure::Space;
 
 /// Arguments of `sidetone eval intents`. Without files: Banking77 from `../shared/data` (or `SIDETONE_SHARED_DATA`) and

@@ -1,8 +1,10 @@
 //! `sidetone eval`: accuracy on labelled data, one file a measure.
 
+pub mod asr;
 pub mod emotion;
 pub mod intents;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -16,6 +18,8 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// Words and digits that the recognisers get wrong, over the telephone and without it.
+    Asr(asr::Args),
     /// Anger against the rest, from prosody, speakers held out.
     Emotion(emotion::Args),
     /// Intents on a labelled set of sentences.
@@ -25,7 +29,14 @@ enum What {
 /// Runs the command.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.what {
+        What::Asr(args) => asr::run(args),
         What::Emotion(args) => emotion::run(args),
         What::Intents(args) => intents::run(args),
     }
+}
+
+/// Where the project's shared corpora lie.
+fn shared_data() -> PathBuf {
+    std::env::var_os("SIDETONE_SHARED_DATA")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from)
 }

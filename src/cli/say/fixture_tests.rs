@@ -98,7 +98,7 @@ fn the_recogniser_understands_every_caller() {
         let sound = file::decode_native(&bytes, 30).unwrap();
         let pcm = resample(&sound.samples, sound.rate_hz, 16_000).unwrap();
         let pcm: Vec<f32> = pcm.into_iter().map(|s| f32::from(s) / 32_768.0).collect();
-        let heard = whisper.recognize(&pcm, Hint::Open, Role::Final, &AbortFlag::default()).unwrap().text;
+        let heard = whisper.recognize(&pcm, &Hint::Open, Role::Final, &AbortFlag::default()).unwrap().text;
         println!("{}: {:?} ({:?})", caller.file, heard, caller.text);
         // A short line must be right; a long one may have one word in eight wrong ("happens" for "happened").
         let said = words(&caller.text);

@@ -397,6 +397,8 @@ mod tests {
         for (model, files) in [
             ("whisper-tiny.en", &["model.bin"][..]),
             ("en_US-joe-medium", &["model.onnx", "model.onnx.json"]),
+            ("moonshine-tiny-en", &["encoder.ort", "decoder.ort", "tokenizer.bin"]),
+            ("smart-turn", &["model.onnx"]),
             ("silero-vad", &["model.onnx"]),
             ("minilm-l6", &["model.onnx", "tokenizer.json"]),
             ("onnxruntime", &["libonnxruntime.so"]),

@@ -1,7 +1,7 @@
 //! Labelled sentences from CSV files (RFC 4180).
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, ensure};
 
@@ -56,12 +56,6 @@ impl Corpus {
         ensure!(!rows.is_empty(), "the file holds no sentence");
         Ok(Self { labels, rows })
     }
-}
-
-/// Where the project's shared corpora lie.
-pub(super) fn shared_data() -> PathBuf {
-    std::env::var_os("SIDETONE_SHARED_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from)
 }
 
 /// Splits into records and fields; quoted fields may hold commas, doubled quotes and line ends. Blank lines are skipped.
