@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, criterion_group, criterion_main};
 use sidetone::audio::{Rate, resample};
 use sidetone::call::ports::{
-    AbortFlag, Done, Embedder as _, Hint, RecognizeJob, Recognizer as _, Role, SayId, SynthesizeJob, Synthesizer as _,
-    TurnId, VoiceDetector as _,
+    AbortFlag, Done, Embedder as _, Hint, Keep, RecognizeJob, Recognizer as _, Role, SayId, SynthesizeJob,
+    Synthesizer as _, TurnId, VoiceDetector as _,
 };
 use sidetone::engine::minilm::MiniLm;
 use sidetone::engine::models::Registry;
@@ -116,7 +116,8 @@ fn utterance(engines: &Engines, voice: &str) -> Arc<[i16]> {
         text: LINES[1].to_string(),
         voice: voice.to_string(),
         rate: Rate::Narrow,
-        cacheable: false,
+        keep: Keep::Nowhere,
+        needed: soon(),
         deadline: soon(),
     };
     engines.synthesize(job, Box::new(move |done| tell.send(done).expect("somebody waits")));

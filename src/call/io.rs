@@ -136,6 +136,8 @@ pub enum Report {
     Partial {
         /// The words.
         text: String,
+        /// How many of them, from the first, will not be taken back.
+        committed: usize,
     },
     /// The words of a finished turn.
     Heard {
@@ -207,7 +209,7 @@ impl fmt::Display for Report {
             Self::Interrupted { after_ms } => {
                 write!(f, "barge-in   prompt stopped {after_ms:.0} ms after the caller began")
             }
-            Self::Partial { text } => write!(f, "hears      {text} …"),
+            Self::Partial { text, .. } => write!(f, "hears      {text} …"),
             Self::Heard { text, confidence, recognition_ms } => write!(
                 f,
                 "heard      {text} (confidence {confidence:.2}; {recognition_ms:.0} ms after the end of the turn)"

@@ -96,6 +96,17 @@ pub struct Transcript {
     pub confidence: f32,
 }
 
+/// Where a rendered sentence may be kept, to be spoken again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Nowhere, and nothing kept is asked: it holds a masked slot.
+    Nowhere,
+    /// In memory: it may hold what a caller said, or a look-up brought.
+    Memory,
+    /// On disk too: it stands in a plan, word for word.
+    Disk,
+}
+
 /// Text to be turned into sound.
 #[derive(Debug, Clone)]
 pub struct SynthesizeJob {
@@ -109,8 +120,10 @@ pub struct SynthesizeJob {
     pub voice: String,
     /// The rate wanted.
     pub rate: Rate,
-    /// Whether the result may be cached (a masked slot's may not).
-    pub cacheable: bool,
+    /// Where the result may be kept.
+    pub keep: Keep,
+    /// When its first sample is wanted: what is wanted first is rendered first.
+    pub needed: Instant,
     /// Past this the job is skipped.
     pub deadline: Instant,
 }

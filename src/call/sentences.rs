@@ -5,6 +5,10 @@
 
 /// A sentence longer than this is cut at its clauses (about 7 s of speech).
 const LONG: usize = 110;
+/// The first sentence is cut at its first clause if it is longer than this: its sound is waited for.
+const LONG_FIRST: usize = 70;
+/// No piece is longer, marks or not (about 12 s of speech, and a second of work).
+const MOST: usize = 180;
 /// A piece shorter than this is not cut off: it would be spoken too hastily to be worth the pause.
 const SHORT: usize = 24;
 
@@ -37,7 +41,18 @@ pub fn sentences(text: &str) -> Vec<String> {
         }
     }
     cut_long(text[start..].trim(), &mut pieces);
+    cut_first(&mut pieces);
     pieces
+}
+
+/// The sooner the first piece is rendered, the sooner the answer is heard.
+fn cut_first(pieces: &mut Vec<String>) {
+    let Some(first) = pieces.first().filter(|first| first.len() > LONG_FIRST) else { return };
+    let fits = |&(at, _): &(usize, char)| (SHORT..=LONG_FIRST).contains(&at) && first.len() - at > SHORT;
+    let Some((at, _)) = marks(first).find(fits) else { return };
+    let end = end_of_mark(first, at);
+    let (one, rest) = (first[..end].trim().to_string(), first[end..].trim().to_string());
+    pieces.splice(..1, [one, rest]);
 }
 
 /// The clauses of a sentence, for a synthesiser that must be told of each pause.
@@ -100,6 +115,14 @@ fn cut_long(sentence: &str, pieces: &mut Vec<String>) {
         pieces.push(rest[..end].trim().to_string());
         rest = rest[end..].trim();
     }
+    while rest.len() > MOST {
+        let Some(space) = rest.char_indices().take_while(|(at, _)| *at <= MOST).filter(|(_, c)| *c == ' ').last()
+        else {
+            break;
+        };
+        pieces.push(rest[..space.0].to_string());
+        rest = rest[space.0..].trim();
+    }
     pieces.push(rest.to_string());
 }
 
@@ -141,7 +164,23 @@ mod tests {
         assert!(pieces.len() > 1 && pieces.iter().all(|p| p.len() <= LONG + 40), "{pieces:?}");
         assert_eq!(pieces.join(" "), long);
         let unmarked = "word ".repeat(60).trim().to_string();
-        assert_eq!(sentences(&unmarked), [unmarked]);
+        let pieces = sentences(&unmarked);
+        assert!(pieces.len() == 2 && pieces.iter().all(|p| p.len() <= MOST), "{pieces:?}");
+        assert_eq!(pieces.join(" "), unmarked);
+        let without_a_space = "x".repeat(400);
+        assert_eq!(sentences(&without_a_space), [without_a_space]);
+    }
+
+    #[test]
+    fn the_first_piece_is_short_where_a_clause_allows_it() {
+        assert_eq!(
+            sentences("Thank you for calling the bank, what can I do for you today? I can tell you your balance."),
+            ["Thank you for calling the bank, what can I do for you today?", "I can tell you your balance."]
+        );
+        assert_eq!(
+            sentences("Thank you for calling the First National Bank, what is it that I can do for you today?"),
+            ["Thank you for calling the First National Bank,", "what is it that I can do for you today?"]
+        );
     }
 
     #[test]

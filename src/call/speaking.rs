@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::audio::{Frame, Playout, Rate, SayRef};
-use crate::call::ports::{JobError, SayId, SynthesizeJob};
+use crate::call::ports::{JobError, Keep, SayId, SynthesizeJob};
 use crate::call::sentences;
 
 /// A sentence nobody needs any more by then is not rendered.
@@ -19,6 +19,8 @@ const RENDER_DEADLINE: Duration = Duration::from_secs(30);
 const AHEAD: usize = 2;
 /// Refusals of one sentence, one a tick, that are borne: two seconds.
 const MOST_REFUSED: u32 = 100;
+/// What a letter takes to say, on the mean: 15 a second.
+const LETTER: Duration = Duration::from_millis(66);
 /// Fade at an interruption, ms: short enough to feel immediate, long enough not to click.
 const FADE_MS: u32 = 40;
 
@@ -119,6 +121,8 @@ impl Speaking {
     fn order(&mut self, now: Instant) {
         let ordered = |s: &&Sentence| matches!(s.state, State::Ordered);
         let mut room = AHEAD.saturating_sub(self.lines.iter().flat_map(|l| &l.sentences).filter(ordered).count());
+        // How long what comes before will play: a sentence is wanted when it is over.
+        let mut before = Duration::ZERO;
         for line in &mut self.lines {
             for (index, sentence) in line.sentences.iter_mut().enumerate() {
                 if room == 0 {
@@ -133,10 +137,17 @@ impl Speaking {
                         text: sentence.text.clone(),
                         voice: self.voice.clone(),
                         rate: self.rate,
-                        cacheable: !line.manner.masked,
+                        keep: if line.manner.masked { Keep::Nowhere } else { Keep::Memory },
+                        needed: now + before,
                         deadline: now + RENDER_DEADLINE,
                     });
                 }
+                before += match &sentence.state {
+                    State::Ready(pcm) => Duration::from_secs_f64(pcm.len() as f64 / f64::from(self.rate.hz())),
+                    // What plays already may be over at any moment.
+                    State::Queued => Duration::ZERO,
+                    State::Waiting | State::Ordered => LETTER * sentence.text.len() as u32,
+                };
             }
         }
     }

@@ -15,6 +15,7 @@ use super::understand::Meaning;
 use super::{Call, Phase, TICK};
 use crate::dialplan::script;
 use crate::nlu::{person, text as words};
+use crate::speech::commit::Streaming;
 use crate::speech::emotion;
 use crate::speech::prosody::Features;
 
@@ -31,8 +32,10 @@ struct InProgress {
     start: u64,
     /// The run of the recogniser whose result counts; a newer run has another flag.
     run: Option<Run>,
-    /// The latest partial run: a final one does not wait behind it.
-    partial: AbortFlag,
+    /// The partial run that is under way, if there is one: a final one does not wait behind it, and the next partial
+    /// waits for it, so that a busy machine is asked less often.
+    partial: Option<AbortFlag>,
+    words: Streaming,
     transcript: Option<Transcript>,
     ended: Option<Ended>,
     stage: Stage,
@@ -165,7 +168,8 @@ impl Call {
             id,
             start,
             run: None,
-            partial: AbortFlag::default(),
+            partial: None,
+            words: Streaming::new(self.rate),
             transcript: None,
             ended: None,
             stage,
@@ -180,12 +184,22 @@ impl Call {
             return;
         };
         let abort = AbortFlag::default();
-        std::mem::replace(&mut turn.partial, abort.clone()).abort();
-        if role == Role::Final
-            && let Some(old) = turn.run.replace(Run { abort: abort.clone() })
-        {
-            old.abort.abort();
-        }
+        let pcm = match role {
+            Role::Partial if turn.partial.is_some() => return,
+            Role::Partial => {
+                turn.partial = Some(abort.clone());
+                turn.words.window(pcm)
+            }
+            Role::Final => {
+                if let Some(partial) = &turn.partial {
+                    partial.abort();
+                }
+                if let Some(old) = turn.run.replace(Run { abort: abort.clone() }) {
+                    old.abort.abort();
+                }
+                pcm
+            }
+        };
         let deadline = now + if role == Role::Final { FINAL_DEADLINE } else { PARTIAL_DEADLINE };
         let job = RecognizeJob { turn: turn.id, role, pcm, rate, hint, deadline, abort };
         self.outbox.push_back(Output::Recognize(job));
@@ -232,12 +246,16 @@ impl Call {
     ) {
         let Some(turn) = self.turns.find(id) else { return };
         match (role, result) {
-            (Role::Partial, Ok(transcript)) if !transcript.text.is_empty() && turn.ended.is_none() => {
-                let masked = turn.masked;
-                let text = self.shown(masked, &transcript.text);
-                self.report(Report::Partial { text });
+            (Role::Partial, Ok(transcript)) => {
+                turn.partial = None;
+                let (masked, progress) = (turn.masked, turn.words.heard(&transcript.text));
+                if turn.ended.is_none() && !progress.text.is_empty() {
+                    let committed = if masked { 0 } else { progress.committed };
+                    let text = self.shown(masked, &progress.text);
+                    self.report(Report::Partial { text, committed });
+                }
             }
-            (Role::Partial, _) => {}
+            (Role::Partial, Err(_)) => turn.partial = None,
             (Role::Final, Ok(transcript)) => {
                 // A run that was aborted may still have come to its end: its words are not the whole.
                 if turn.run.as_ref().is_some_and(|run| !run.abort.is_aborted()) {

@@ -92,7 +92,10 @@ fn engines(config: &Config) -> anyhow::Result<Engines> {
     let engine = EngineConfig {
         recognition_threads: config.engine.recognition_threads,
         synthesis_threads: config.engine.synthesis_threads,
+        recognition: config.recognition.clone(),
         prompts_memory_bytes: config.engine.prompt_cache_bytes as u64,
+        prompts_dir: (config.engine.prompt_disk_bytes > 0).then(|| config.data.join("prompts")),
+        prompts_dir_bytes: config.engine.prompt_disk_bytes as u64,
         ..EngineConfig::default()
     };
     Ok(Engines::real(&registry, &engine)?)

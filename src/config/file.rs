@@ -9,6 +9,7 @@ use toml::Table;
 
 use super::units::{bytes, duration};
 use super::{Config, ConfigError, EngineSettings, KeepConfig, QueueConfig, Route, SipConfig, WebConfig};
+use crate::engine::RecognitionConfig;
 use crate::net::sip::{Credentials, Transport};
 use crate::pii::Pii;
 
@@ -22,6 +23,7 @@ struct File {
     sip: Sip,
     web: Web,
     engine: Engine,
+    recognition: BTreeMap<String, RecognitionConfig>,
     keep: Keep,
     route: Vec<RouteEntry>,
     queue: BTreeMap<String, QueueEntry>,
@@ -94,11 +96,18 @@ struct Engine {
     recognition_threads: usize,
     synthesis_threads: usize,
     prompt_cache: String,
+    prompt_disk: String,
 }
 
 impl Default for Engine {
     fn default() -> Self {
-        Self { kind: "neural".into(), recognition_threads: 1, synthesis_threads: 1, prompt_cache: "64MB".into() }
+        Self {
+            kind: "neural".into(),
+            recognition_threads: 1,
+            synthesis_threads: 1,
+            prompt_cache: "64MB".into(),
+            prompt_disk: "256MB".into(),
+        }
     }
 }
 
@@ -193,13 +202,27 @@ pub(super) fn resolve(table: Table, base: &Path) -> Result<Config, ConfigError> 
             recognition_threads: file.engine.recognition_threads.max(1),
             synthesis_threads: file.engine.synthesis_threads.max(1),
             prompt_cache_bytes: bytes(&file.engine.prompt_cache).map_err(|m| at("engine.prompt_cache", m))?,
+            prompt_disk_bytes: bytes(&file.engine.prompt_disk).map_err(|m| at("engine.prompt_disk", m))?,
         },
+        recognition: recognition(file.recognition)?,
         keep: KeepConfig {
             record: file.keep.record,
             recordings: time("keep.recordings", &file.keep.recordings)?,
             transcripts: time("keep.transcripts", &file.keep.transcripts)?,
         },
     })
+}
+
+/// The models of the one language that dialplans speak.
+fn recognition(mut languages: BTreeMap<String, RecognitionConfig>) -> Result<RecognitionConfig, ConfigError> {
+    let english = languages.remove("en").unwrap_or_default();
+    match languages.keys().next() {
+        None => Ok(english),
+        Some(other) => Err(ConfigError::Value {
+            key: format!("recognition.{other}"),
+            message: "no dialplan speaks this language; there is `en`".to_owned(),
+        }),
+    }
 }
 
 fn queue(name: &str, entry: QueueEntry) -> Result<QueueConfig, ConfigError> {
@@ -261,6 +284,7 @@ mod tests {
         assert_eq!(format!("{:?}", reference.sip), format!("{:?}", empty.sip));
         assert_eq!(format!("{:?}", reference.web), format!("{:?}", empty.web));
         assert_eq!(format!("{:?}", reference.engine), format!("{:?}", empty.engine));
+        assert_eq!(reference.recognition, empty.recognition);
         assert_eq!(format!("{:?}", reference.keep), format!("{:?}", empty.keep));
         assert_eq!(reference.max_calls, empty.max_calls);
     }
@@ -272,6 +296,15 @@ mod tests {
         let environment = [("SIDETONE_SERVER_MAX_CALLS", "6")];
         assert_eq!(load(text, &environment, &[]).unwrap().max_calls, 6);
         assert_eq!(load(text, &environment, &["server.max_calls=7"]).unwrap().max_calls, 7);
+    }
+
+    #[test]
+    fn a_recogniser_is_chosen_by_language_and_role() {
+        let text = "[recognition.en]\nfinals = \"whisper-tiny.en\"\n";
+        let environment = [("SIDETONE_RECOGNITION_EN_PARTIALS", "whisper-tiny.en")];
+        let config = load(text, &environment, &["recognition.en.digits=moonshine-tiny-en"]).unwrap().recognition;
+        let names = [config.finals, config.partials, config.digits, config.unsure];
+        assert_eq!(names, ["whisper-tiny.en", "whisper-tiny.en", "moonshine-tiny-en", "whisper-tiny.en"]);
     }
 
     #[test]
@@ -298,6 +331,7 @@ mod tests {
             ("[keep]\nrecordings = \"soon\"", "keep.recordings"),
             ("[server]\nmax_calls = 0", "server.max_calls"),
             ("[engine]\nkind = \"magic\"", "engine.kind"),
+            ("[recognition.de]\nfinals = \"whisper-base\"", "recognition.de"),
             ("[queue.x]\nagents = []\nusername = \"u\"", "queue.x.username"),
         ] {
             let error = load(text, &[], &[]).unwrap_err().to_string();

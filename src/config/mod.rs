@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::engine::RecognitionConfig;
 use crate::net::sip::{Credentials, Transport};
 
 pub use file::REFERENCE;
@@ -104,6 +105,8 @@ pub struct EngineSettings {
     pub synthesis_threads: usize,
     /// Rendered prompts kept in memory, bytes.
     pub prompt_cache_bytes: usize,
+    /// A plan's own prompts kept on disk over a restart, bytes; 0 for none.
+    pub prompt_disk_bytes: usize,
 }
 
 /// How long things are kept.
@@ -140,6 +143,8 @@ pub struct Config {
     pub web: WebConfig,
     /// Engines.
     pub engine: EngineSettings,
+    /// Which model recognises what.
+    pub recognition: RecognitionConfig,
     /// Retention.
     pub keep: KeepConfig,
 }

@@ -16,10 +16,16 @@ pub(super) fn apply(
     for (name, value) in environment {
         let Some(path) = name.strip_prefix("SIDETONE_").filter(|_| !OTHERS.contains(&name.as_str())) else { continue };
         // The first word is the section; a key may itself hold an underscore.
-        if let Some((section, key)) = path.to_lowercase().split_once('_')
-            && SECTIONS.contains(&section)
-        {
-            set(&mut table, &[section, key], value);
+        let path = path.to_lowercase();
+        match path.split_once('_') {
+            Some((section, key)) if SECTIONS.contains(&section) => set(&mut table, &[section, key], value),
+            // Below this section there is one for each language.
+            Some(("recognition", key)) => {
+                if let Some((language, role)) = key.split_once('_') {
+                    set(&mut table, &["recognition", language, role], value);
+                }
+            }
+            _ => {}
         }
     }
     for flag in flags {

@@ -15,14 +15,17 @@ pub struct RecognitionConfig {
     pub finals: String,
     /// Finished utterances where digits are expected.
     pub digits: String,
+    /// Finished utterances that the model of `finals` is unsure of, and words said alone.
+    pub unsure: String,
 }
 
 impl Default for RecognitionConfig {
     fn default() -> Self {
         Self {
             partials: "moonshine-tiny-en".to_string(),
-            finals: "whisper-tiny.en".to_string(),
+            finals: "moonshine-tiny-en".to_string(),
             digits: "whisper-tiny.en".to_string(),
+            unsure: "whisper-tiny.en".to_string(),
         }
     }
 }
@@ -30,7 +33,8 @@ impl Default for RecognitionConfig {
 impl RecognitionConfig {
     /// One model for everything.
     pub fn only(model: &str) -> Self {
-        Self { partials: model.to_string(), finals: model.to_string(), digits: model.to_string() }
+        let name = || model.to_string();
+        Self { partials: name(), finals: name(), digits: name(), unsure: name() }
     }
 }
 

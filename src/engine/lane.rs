@@ -9,9 +9,9 @@ use std::thread::JoinHandle;
 
 use metrics::{Counter, Histogram, counter, histogram};
 
-use super::queue::{Entry, JobQueue, Pushed};
+use super::queue::{Class, Entry, JobQueue, Pushed};
 use super::{EngineError, now};
-use crate::call::ports::JobError;
+use crate::call::ports::{AbortFlag, JobError};
 
 /// One piece of work, with the way back for its result.
 pub(super) trait Job: Send + 'static {
@@ -20,6 +20,10 @@ pub(super) trait Job: Send + 'static {
     type Output;
     /// Whether its submitter has given it up.
     fn unwanted(&self) -> bool;
+    /// What stops it while it runs, if anything does.
+    fn abort(&self) -> Option<AbortFlag> {
+        None
+    }
     fn run(&self, model: &mut Self::Model) -> Result<Self::Output, JobError>;
     fn answer(self, result: Result<Self::Output, JobError>);
 }
@@ -53,12 +57,29 @@ struct Shared<J: Job> {
 struct State<J> {
     queue: JobQueue<J>,
     closed: bool,
+    /// What each worker runs; a partial gives way to whatever is live.
+    running: Vec<Option<(Class, Option<AbortFlag>)>>,
+}
+
+impl<J> State<J> {
+    /// Stops one partial when a live job would have to wait for it.
+    fn make_way(&self) -> bool {
+        let mut running = self.running.iter();
+        if !running.clone().all(Option::is_some) {
+            return false;
+        }
+        let lesser = |job: &&(Class, Option<AbortFlag>)| job.0 > Class::Live;
+        let Some((_, Some(abort))) = running.by_ref().flatten().find(lesser) else { return false };
+        abort.abort();
+        true
+    }
 }
 
 struct Counters {
     queued: Counter,
     shed: Counter,
     skipped: Counter,
+    preempted: Counter,
     panicked: Counter,
     run_seconds: Histogram,
 }
@@ -87,12 +108,17 @@ impl<J: Job> Lane<J> {
     pub(super) fn start(options: &LaneOptions, build: &Build<J::Model>) -> Result<Starting<J>, EngineError> {
         let name = options.name;
         let shared = Arc::new(Shared {
-            state: Mutex::new(State { queue: JobQueue::new(options.capacity), closed: false }),
+            state: Mutex::new(State {
+                queue: JobQueue::new(options.capacity),
+                closed: false,
+                running: vec![None; options.threads],
+            }),
             ready: Condvar::new(),
             counters: Counters {
                 queued: counter!("sidetone_engine_queued_total", "engine" => name),
                 shed: counter!("sidetone_engine_shed_total", "engine" => name),
                 skipped: counter!("sidetone_engine_skipped_total", "engine" => name),
+                preempted: counter!("sidetone_engine_preempted_total", "engine" => name),
                 panicked: counter!("sidetone_engine_panicked_total", "engine" => name),
                 run_seconds: histogram!("sidetone_engine_run_seconds", "engine" => name),
             },
@@ -107,7 +133,7 @@ impl<J: Job> Lane<J> {
                     Ok(model) => {
                         let _ = tell.send(Ok(()));
                         drop(tell);
-                        shared.work(name, model, &build);
+                        shared.work(n, name, model, &build);
                     }
                     Err(error) => drop(tell.send(Err(error))),
                 }
@@ -145,6 +171,7 @@ impl<J: Job> Drop for Lane<J> {
 
 impl<J: Job> Shared<J> {
     fn submit(&self, entry: Entry<J>) {
+        let live = entry.class == Class::Live;
         let (stale, pushed) = {
             let mut state = lock(&self.state);
             if state.closed {
@@ -152,7 +179,11 @@ impl<J: Job> Shared<J> {
                 return entry.job.answer(Err(JobError::Skipped));
             }
             let stale = state.queue.take_stale(now(), J::unwanted);
-            (stale, state.queue.push(entry))
+            let pushed = state.queue.push(entry);
+            if live && !matches!(pushed, Pushed::Refused(_)) && state.make_way() {
+                self.counters.preempted.increment(1);
+            }
+            (stale, pushed)
         };
         stale.into_iter().for_each(|job| self.skip(job));
         match pushed {
@@ -179,15 +210,19 @@ impl<J: Job> Shared<J> {
         job.answer(Err(JobError::Skipped));
     }
 
-    /// The next job that is still wanted in time; `None` once closed.
-    fn take(&self) -> Option<J> {
+    /// The next job that is still wanted in time, for this worker; `None` once closed.
+    fn take(&self, worker: usize) -> Option<J> {
         loop {
             let entry = {
                 let mut state = lock(&self.state);
+                state.running[worker] = None;
                 loop {
                     match state.queue.pop() {
                         Some(entry) if state.closed => break Some((entry, true)),
-                        Some(entry) => break Some((entry, false)),
+                        Some(entry) => {
+                            state.running[worker] = Some((entry.class, entry.job.abort()));
+                            break Some((entry, false));
+                        }
                         None if state.closed => break None,
                         None => state = self.ready.wait(state).unwrap_or_else(PoisonError::into_inner),
                     }
@@ -202,9 +237,9 @@ impl<J: Job> Shared<J> {
         }
     }
 
-    fn work(&self, name: &'static str, model: J::Model, build: &Build<J::Model>) {
+    fn work(&self, worker: usize, name: &'static str, model: J::Model, build: &Build<J::Model>) {
         let mut model = Some(model);
-        while let Some(job) = self.take() {
+        while let Some(job) = self.take(worker) {
             if model.is_none() {
                 model = rebuild(name, build);
             }

@@ -18,8 +18,8 @@ use super::voice::{VoiceEngine, VoiceSink, VoiceStream};
 use super::{EngineError, now};
 use crate::audio::{Rate, resample};
 use crate::call::ports::{
-    Done, EmbedJob, Embedder, JobError, RecognizeJob, Recognizer, Reply, Role, SynthesizeJob, Synthesizer, Transcript,
-    TurnDetector, TurnEndJob, VoiceDetector,
+    AbortFlag, Done, EmbedJob, Embedder, JobError, Keep, RecognizeJob, Recognizer, Reply, Role, SynthesizeJob,
+    Synthesizer, Transcript, TurnDetector, TurnEndJob, VoiceDetector,
 };
 
 /// Jobs that may wait, a kind. At 100 ms a job a full queue is seconds late already: refusing is kinder.
@@ -51,8 +51,8 @@ pub struct EngineOptions {
     pub voice: VoiceFactory,
     /// Loaded at the start by every synthesis worker; others when first asked for.
     pub default_voice: String,
-    /// What else shapes the sound of every voice: part of the prompts' keys.
-    pub manner: String,
+    /// All that shapes the sound of a voice, by its name: its model, how it is told to speak. Part of the prompts' keys.
+    pub manner: Arc<dyn Fn(&str) -> String + Send + Sync>,
     /// How many sentences are rendered at the same time.
     pub synthesis_threads: usize,
     /// Makes the detector of finished turns.
@@ -80,7 +80,7 @@ struct Shared {
     embedding: Lane<EmbedTask>,
     voice: VoiceEngine,
     prompts: Arc<Prompts>,
-    manner: String,
+    manner: Arc<dyn Fn(&str) -> String + Send + Sync>,
     calls: AtomicU64,
 }
 
@@ -120,7 +120,7 @@ impl Engines {
             recognition_threads: 1,
             voice: Arc::new(|_| Ok(Box::new(ScriptedVoice))),
             default_voice: "scripted".to_string(),
-            manner: "scripted".to_string(),
+            manner: Arc::new(str::to_string),
             synthesis_threads: 1,
             turn_detector: Arc::new(|| Ok(Box::new(ScriptedTurnDetector))),
             embedder: Arc::new(|| Ok(Box::new(ScriptedEmbedder))),
@@ -145,34 +145,37 @@ impl Engines {
         };
         let key = self.call.map(|call| (call, job.turn.0));
         let (deadline, job) = (job.deadline, RecognizeTask { job, reply, submitted: now() });
-        self.shared.recognition.submit(Entry { class, deadline, key, job });
+        self.shared.recognition.submit(Entry { class, needed: deadline, deadline, key, job });
     }
 
     /// Whether a turn is over; answered by [`Done::TurnEnd`]. It has a worker of its own, so that no recognition holds
     /// it up.
     pub fn turn_end(&self, job: TurnEndJob, reply: Reply) {
         let (deadline, task) = (job.deadline, TurnEndTask { job, reply, submitted: now() });
-        self.shared.turn_end.submit(Entry { class: Class::Live, deadline, key: None, job: task });
+        self.shared.turn_end.submit(Entry { class: Class::Live, needed: deadline, deadline, key: None, job: task });
     }
 
     /// Sound of a sentence; answered by [`Done::Spoken`], at once if it was rendered before.
     pub fn synthesize(&self, job: SynthesizeJob, reply: Reply) {
         let submitted = now();
-        let key = job
-            .cacheable
-            .then(|| PromptKey::new(&format!("{}|{}", job.voice, self.shared.manner), &job.text, job.rate));
+        let key =
+            (job.keep != Keep::Nowhere).then(|| PromptKey::new(&(self.shared.manner)(&job.voice), &job.text, job.rate));
         let task = SynthesizeTask { job, key, reply, submitted };
-        if let Some(pcm) = key.and_then(|key| self.shared.prompts.in_memory(&key)) {
+        // What is to lie on disk goes by a worker even if it is in memory: a call may have had it rendered first.
+        if task.job.keep == Keep::Memory
+            && let Some(pcm) = key.and_then(|key| self.shared.prompts.in_memory(&key))
+        {
             return task.answer(Ok((pcm, true)));
         }
-        self.shared.synthesis.submit(Entry { class: Class::Live, deadline: task.job.deadline, key: None, job: task });
+        let (needed, deadline) = (task.job.needed, task.job.deadline);
+        self.shared.synthesis.submit(Entry { class: Class::Live, needed, deadline, key: None, job: task });
     }
 
     /// Vector of a text; answered by [`Done::Embedded`].
     pub fn embed(&self, job: EmbedJob, reply: Reply) {
         let deadline = job.deadline;
         let task = EmbedTask { text: job.text.clone(), way: Way::Call { job, reply, submitted: now() } };
-        self.shared.embedding.submit(Entry { class: Class::Live, deadline, key: None, job: task });
+        self.shared.embedding.submit(Entry { class: Class::Live, needed: deadline, deadline, key: None, job: task });
     }
 
     /// Vectors of many texts, for a plan that is being loaded: blocks for about 6 ms a text. Calls go first.
@@ -184,7 +187,7 @@ impl Engines {
         let (tell, done) = sync_channel(1);
         let task = EmbedTask { text, way: Way::Bulk(tell) };
         let deadline = now() + Duration::from_secs(60);
-        self.shared.embedding.submit(Entry { class: Class::Bulk, deadline, key: None, job: task });
+        self.shared.embedding.submit(Entry { class: Class::Bulk, needed: deadline, deadline, key: None, job: task });
         done.recv().unwrap_or(Err(JobError::Skipped))
     }
 
@@ -222,6 +225,10 @@ impl Job for RecognizeTask {
 
     fn unwanted(&self) -> bool {
         self.job.abort.is_aborted()
+    }
+
+    fn abort(&self) -> Option<AbortFlag> {
+        Some(self.job.abort.clone())
     }
 
     fn run(&self, model: &mut Self::Model) -> Result<Transcript, JobError> {
@@ -312,9 +319,18 @@ impl Job for SynthesizeTask {
 
     fn run(&self, voices: &mut Voices) -> Result<Self::Output, JobError> {
         let prompts = voices.prompts.clone();
-        // Memory again: the same line may have been rendered while this job waited.
-        if let Some(pcm) = self.key.and_then(|key| prompts.in_memory(&key).or_else(|| prompts.on_disk(&key))) {
-            return Ok((pcm, true));
+        let on_disk = self.job.keep == Keep::Disk;
+        if let Some(key) = self.key {
+            // Memory again: the same line may have been rendered while this job waited.
+            if let Some(pcm) = prompts.in_memory(&key) {
+                if on_disk {
+                    prompts.keep_on_disk(&key, &pcm);
+                }
+                return Ok((pcm, true));
+            }
+            if let Some(pcm) = prompts.on_disk(&key) {
+                return Ok((pcm, true));
+            }
         }
         let voice = voices.voice(&self.job.voice)?;
         let pcm = voice.synthesize(&self.job.text)?;
@@ -323,6 +339,9 @@ impl Job for SynthesizeTask {
         let pcm: Arc<[i16]> = pcm.into();
         if let Some(key) = self.key {
             prompts.keep(key, &pcm);
+            if on_disk {
+                prompts.keep_on_disk(&key, &pcm);
+            }
         }
         Ok((pcm, false))
     }

@@ -14,7 +14,7 @@ use super::scripted::{
 };
 use crate::audio::Rate;
 use crate::call::ports::{
-    AbortFlag, Done, EmbedJob, Hint, JobError, RecognizeJob, Recognizer, Reply, Role, SayId, SynthesizeJob,
+    AbortFlag, Done, EmbedJob, Hint, JobError, Keep, RecognizeJob, Recognizer, Reply, Role, SayId, SynthesizeJob,
     Synthesizer, Transcript, TurnEndJob, TurnId,
 };
 
@@ -26,7 +26,7 @@ fn options() -> EngineOptions {
         recognition_threads: 1,
         voice: Arc::new(|_| Ok(Box::new(ScriptedVoice))),
         default_voice: "scripted".to_string(),
-        manner: String::new(),
+        manner: Arc::new(str::to_string),
         synthesis_threads: 1,
         turn_detector: Arc::new(|| Ok(Box::new(ScriptedTurnDetector))),
         embedder: Arc::new(|| Ok(Box::new(ScriptedEmbedder))),
@@ -168,6 +168,36 @@ fn late_and_unwanted_jobs_are_skipped() {
     assert_eq!(heard, [(0, Ok("turn 0".into())), (1, Err(JobError::Skipped)), (2, Err(JobError::Skipped))]);
 }
 
+/// Works on a partial until it is told to stop.
+struct Dogged(std::sync::mpsc::SyncSender<()>);
+
+impl Recognizer for Dogged {
+    fn recognize(&mut self, pcm: &[f32], hint: &Hint, role: Role, abort: &AbortFlag) -> Result<Transcript, JobError> {
+        if role == Role::Partial {
+            self.0.send(()).unwrap();
+            while !abort.is_aborted() {
+                std::thread::yield_now();
+            }
+            return Err(JobError::Skipped);
+        }
+        ScriptedRecognizer.recognize(pcm, hint, role, abort)
+    }
+}
+
+#[test]
+fn a_final_stops_another_calls_partial_that_runs() {
+    let (begun, running) = sync_channel(1);
+    let factory = move || Ok(Box::new(Dogged(begun.clone())) as Box<dyn Recognizer>);
+    let engines = Engines::start(EngineOptions { recognizer: Arc::new(factory), ..options() }).unwrap();
+    let inbox = Inbox::new();
+    let t = now() + LONG;
+    engines.for_call().recognize(hear(1, Role::Partial, t), inbox.reply());
+    running.recv_timeout(Duration::from_secs(20)).expect("the partial runs");
+    engines.for_call().recognize(hear(2, Role::Final, t), inbox.reply());
+    assert_eq!(inbox.heard(), (1, Err(JobError::Skipped)));
+    assert_eq!(inbox.heard(), (2, Ok("turn 2".into())));
+}
+
 #[test]
 fn a_turn_end_does_not_wait_for_a_recognition() {
     let (engines, gate) = gated();
@@ -289,8 +319,9 @@ impl Synthesizer for Counting {
 }
 
 fn say(text: &str, voice: &str, cacheable: bool) -> SynthesizeJob {
+    let (keep, needed) = (if cacheable { Keep::Memory } else { Keep::Nowhere }, now() + LONG);
     let (text, voice) = (text.to_string(), voice.to_string());
-    SynthesizeJob { say: SayId(1), sentence: 3, text, voice, rate: Rate::Narrow, cacheable, deadline: now() + LONG }
+    SynthesizeJob { say: SayId(1), sentence: 3, text, voice, rate: Rate::Narrow, keep, needed, deadline: needed }
 }
 
 #[test]
@@ -324,6 +355,71 @@ fn a_line_is_rendered_once_unless_it_must_not_be_kept() {
     assert!(matches!(spoken(say("hi", "nobody", true)), (Err(JobError::Failed(why)), false) if why.contains("nobody")));
     assert_eq!(count.load(Ordering::Relaxed), 5);
     assert_eq!(*lock(&loads), ["a", "b"], "a voice stays loaded");
+}
+
+/// Tells which sentence is rendered, and waits to be let go.
+struct Telling(std::sync::mpsc::SyncSender<String>, Arc<Mutex<Receiver<()>>>);
+
+impl Synthesizer for Telling {
+    fn synthesize(&mut self, text: &str) -> Result<Vec<i16>, JobError> {
+        self.0.send(text.to_string()).unwrap();
+        lock(&self.1).recv().unwrap();
+        Ok(vec![0; 10])
+    }
+    fn sample_rate(&self) -> u32 {
+        8_000
+    }
+}
+
+#[test]
+fn one_callers_long_line_does_not_hold_up_anothers_first_words() {
+    let (tell, told) = sync_channel(10);
+    let (go, wait) = sync_channel(10);
+    let wait = Arc::new(Mutex::new(wait));
+    let voice = move |_: &str| Ok(Box::new(Telling(tell.clone(), wait.clone())) as Box<dyn Synthesizer>);
+    let engines = Engines::start(EngineOptions { voice: Arc::new(voice), ..options() }).unwrap();
+    let inbox = Inbox::new();
+    let base = now();
+    let order = |text: &str, after_ms: u64| {
+        let needed = base + Duration::from_millis(after_ms);
+        engines.synthesize(SynthesizeJob { needed, ..say(text, "a", false) }, inbox.reply());
+    };
+    order("long one", 0);
+    assert_eq!(told.recv_timeout(Duration::from_secs(20)).unwrap(), "long one");
+    order("long two", 6_000);
+    order("long three", 12_000);
+    order("another call", 50);
+    (0..4).for_each(|_| go.send(()).unwrap());
+    let rest: Vec<String> = (0..3).map(|_| told.recv_timeout(Duration::from_secs(20)).unwrap()).collect();
+    assert_eq!(rest, ["another call", "long two", "long three"]);
+}
+
+#[test]
+fn only_a_plans_own_lines_outlive_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let count = Arc::new(AtomicUsize::new(0));
+    let start = || {
+        let counted = count.clone();
+        let voice = move |_: &str| Ok(Box::new(Counting(counted.clone())) as Box<dyn Synthesizer>);
+        let prompts = PromptLimits { memory_bytes: 1 << 20, disk: Some((folder.path().to_path_buf(), 1 << 20)) };
+        Engines::start(EngineOptions { voice: Arc::new(voice), prompts, ..options() }).unwrap()
+    };
+    let speak = |engines: &Engines, text: &str, keep: Keep| {
+        let inbox = Inbox::new();
+        engines.synthesize(SynthesizeJob { keep, ..say(text, "a", true) }, inbox.reply());
+        matches!(inbox.next(), Done::Spoken { cached: true, .. })
+    };
+    let engines = start();
+    speak(&engines, "welcome to the bank", Keep::Memory);
+    assert!(speak(&engines, "welcome to the bank", Keep::Disk), "in memory already, and now on disk");
+    speak(&engines, "you have 40 dollars", Keep::Memory);
+    speak(&engines, "your card is 4071", Keep::Nowhere);
+    engines.shutdown();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    let again = start();
+    assert!(speak(&again, "welcome to the bank", Keep::Memory), "read back");
+    assert!(!speak(&again, "you have 40 dollars", Keep::Memory));
+    assert_eq!(count.load(Ordering::Relaxed), 4);
 }
 
 #[test]

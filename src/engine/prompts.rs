@@ -16,7 +16,9 @@ use super::lane::lock;
 use crate::audio::Rate;
 
 /// First bytes of a kept prompt: format and version.
-const MAGIC: &[u8; 8] = b"STPCM\x00\x01\n";
+const MAGIC: &[u8; 8] = b"STPCM\x00\x02\n";
+/// Bytes of a file's checksum: the first of the samples' sha256.
+const SUM: usize = 8;
 
 /// Bounds of a cache.
 #[derive(Debug, Clone, Default)]
@@ -85,11 +87,15 @@ impl Prompts {
         Some(pcm)
     }
 
-    /// Keeps a prompt: for worker threads. A full disk is told of and costs nothing else.
+    /// Keeps a prompt in memory.
     pub fn keep(&self, key: PromptKey, pcm: &Arc<[i16]>) {
         lock(&self.memory).put(key, pcm.clone(), bytes_of(pcm));
-        if let Some(disk) = &self.disk
-            && let Err(error) = disk.write(&key, pcm)
+    }
+
+    /// Keeps a prompt on disk, unless it lies there: for worker threads. A full disk is told of and costs nothing else.
+    pub fn keep_on_disk(&self, key: &PromptKey, pcm: &[i16]) {
+        if let Some(disk) = self.disk.as_ref().filter(|disk| !disk.holds(key))
+            && let Err(error) = disk.write(key, pcm)
         {
             counter!("sidetone_engine_prompt_write_errors_total").increment(1);
             tracing::warn!(%error, "a rendered prompt was not kept on disk");
@@ -154,7 +160,7 @@ impl<V> Lru<V> {
     }
 }
 
-/// One file a prompt: magic, number of samples (u32, little endian), samples. A file is written aside and renamed, so
+/// One file a prompt: magic, checksum, samples (little endian). A file is written aside and renamed, so
 /// that a reader never meets half of one.
 #[derive(Debug)]
 struct Disk {
@@ -187,17 +193,23 @@ impl Disk {
 
     fn read(&self, key: &PromptKey) -> Option<Vec<i16>> {
         lock(&self.files).get(key)?;
-        let bytes = fs::read(self.folder.join(key.file_name())).ok()?;
-        let (count, samples) = bytes.strip_prefix(MAGIC)?.split_first_chunk::<4>()?;
-        let pcm: Vec<i16> = samples.as_chunks::<2>().0.iter().map(|pair| i16::from_le_bytes(*pair)).collect();
-        (pcm.len() == u32::from_le_bytes(*count) as usize).then_some(pcm)
+        let bytes = fs::read(self.folder.join(key.file_name())).unwrap_or_default();
+        let Some(samples) = whole(&bytes) else {
+            // Damaged or gone: it makes room, and is rendered anew.
+            lock(&self.files).take(key);
+            self.remove(&[*key]);
+            return None;
+        };
+        Some(samples.as_chunks::<2>().0.iter().map(|pair| i16::from_le_bytes(*pair)).collect())
+    }
+
+    fn holds(&self, key: &PromptKey) -> bool {
+        lock(&self.files).get(key).is_some()
     }
 
     fn write(&self, key: &PromptKey, pcm: &[i16]) -> std::io::Result<()> {
-        let count = u32::try_from(pcm.len()).map_err(std::io::Error::other)?;
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend(count.to_le_bytes());
-        bytes.extend(pcm.iter().flat_map(|sample| sample.to_le_bytes()));
+        let samples: Vec<u8> = pcm.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        let bytes = [MAGIC.as_slice(), &checksum(&samples), &samples].concat();
         let aside = self.folder.join(format!("{}.part", key.file_name()));
         let written = fs::File::create(&aside).and_then(|mut file| file.write_all(&bytes));
         if let Err(error) = written.and_then(|()| fs::rename(&aside, self.folder.join(key.file_name()))) {
@@ -215,6 +227,17 @@ impl Disk {
             let _ = fs::remove_file(self.folder.join(key.file_name()));
         }
     }
+}
+
+/// The samples of a file, if all of it is as it was written.
+fn whole(bytes: &[u8]) -> Option<&[u8]> {
+    let (sum, samples) = bytes.strip_prefix(MAGIC)?.split_first_chunk::<SUM>()?;
+    (checksum(samples) == *sum).then_some(samples)
+}
+
+fn checksum(samples: &[u8]) -> [u8; SUM] {
+    let whole: [u8; 32] = Sha256::digest(samples).into();
+    std::array::from_fn(|n| whole[n])
 }
 
 fn key_of(path: &Path) -> Option<PromptKey> {
@@ -261,16 +284,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let limits = PromptLimits { memory_bytes: 10_000, disk: Some((folder.path().to_path_buf(), 500)) };
         let prompts = Prompts::open(&limits);
-        prompts.keep(key("a"), &pcm(100));
-        prompts.keep(key("b"), &pcm(100));
-        prompts.keep(key("c"), &pcm(100));
+        ["a", "b", "c"].iter().for_each(|name| prompts.keep_on_disk(&key(name), &pcm(100)));
         fs::write(folder.path().join("crash.pcm.part"), b"half").unwrap();
 
         let again = Prompts::open(&limits);
         assert!(again.in_memory(&key("c")).is_none(), "memory starts empty");
         assert_eq!(again.on_disk(&key("c")).as_deref(), Some(&*pcm(100)));
         assert!(again.in_memory(&key("c")).is_some(), "a disk hit is a memory hit from then on");
-        assert!(again.on_disk(&key("a")).is_none(), "two files of 212 bytes fit in 500");
+        assert!(again.on_disk(&key("a")).is_none(), "two files of 216 bytes fit in 500");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "bounded, and swept of half-written files");
     }
 
@@ -279,10 +300,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let limits = PromptLimits { memory_bytes: 0, disk: Some((folder.path().to_path_buf(), 10_000)) };
         let prompts = Prompts::open(&limits);
-        prompts.keep(key("a"), &pcm(100));
         let path = folder.path().join(key("a").file_name());
+        prompts.keep_on_disk(&key("a"), &pcm(100));
         let bytes = fs::read(&path).unwrap();
-        fs::write(&path, &bytes[..bytes.len() - 2]).unwrap();
-        assert!(prompts.on_disk(&key("a")).is_none());
+        let mut flipped = bytes.clone();
+        flipped[60] ^= 1;
+        for damaged in [&bytes[..bytes.len() - 2], &bytes[..5], &flipped, &[]] {
+            fs::write(&path, damaged).unwrap();
+            let again = Prompts::open(&limits);
+            assert!(again.on_disk(&key("a")).is_none());
+            assert!(!path.exists(), "it is cleared away");
+            again.keep_on_disk(&key("a"), &pcm(100));
+            assert_eq!(fs::read(&path).unwrap(), bytes, "and written anew");
+        }
+        assert!(Prompts::open(&limits).on_disk(&key("a")).is_some());
     }
 }

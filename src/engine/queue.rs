@@ -1,4 +1,4 @@
-//! The order in which jobs of one kind are run: class first, then deadline, then arrival.
+//! The order in which jobs of one kind are run: class first, then when they are needed, then arrival.
 //!
 //! Owns the waiting jobs and who gives way when there is no room. Never waits, runs or answers anything: whoever is
 //! turned out is handed back to be answered.
@@ -20,6 +20,9 @@ pub(super) enum Class {
 #[derive(Debug)]
 pub(super) struct Entry<T> {
     pub(super) class: Class,
+    /// Within a class, what is needed first is run first.
+    pub(super) needed: Instant,
+    /// Past this it is stale.
     pub(super) deadline: Instant,
     /// Call and turn: a partial gives its place to whatever comes later for the same turn.
     pub(super) key: Option<(u64, u32)>,
@@ -28,7 +31,7 @@ pub(super) struct Entry<T> {
 
 impl<T> Entry<T> {
     fn rank(&self) -> (Class, Instant) {
-        (self.class, self.deadline)
+        (self.class, self.needed)
     }
 }
 
@@ -109,7 +112,8 @@ mod tests {
     use super::*;
 
     fn entry(base: Instant, class: Class, ms: u64, job: u32) -> Entry<u32> {
-        Entry { class, deadline: base + Duration::from_millis(ms), key: None, job }
+        let at = base + Duration::from_millis(ms);
+        Entry { class, needed: at, deadline: at, key: None, job }
     }
 
     fn base() -> Instant {

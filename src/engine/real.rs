@@ -34,7 +34,7 @@ fn options(registry: &Registry, config: &EngineConfig) -> Result<EngineOptions, 
     let smart_turn = file("smart-turn", "model.onnx")?;
     let (minilm, pieces) = (file("minilm-l6", "model.onnx")?, file("minilm-l6", "tokenizer.json")?);
     let manner = Manner { length: config.voice_length, noise: config.voice_noise };
-    let voices = registry.clone();
+    let (voices, known) = (registry.clone(), registry.clone());
     let voice = move |name: &str| {
         let (model, description) = (checked(&voices, name, "model.onnx")?, checked(&voices, name, "model.onnx.json")?);
         Ok(Box::new(Piper::load(&model, &description, manner)?) as Box<dyn Synthesizer>)
@@ -45,13 +45,20 @@ fn options(registry: &Registry, config: &EngineConfig) -> Result<EngineOptions, 
         recognition_threads: config.recognition_threads,
         voice: Arc::new(voice),
         default_voice: config.voice.clone(),
-        manner: format!("length {} noise {}", manner.length, manner.noise),
+        manner: Arc::new(move |voice| sound_of(&known, voice, manner)),
         synthesis_threads: config.synthesis_threads,
         turn_detector: Arc::new(move || Ok(Box::new(SmartTurn::load(&smart_turn)?))),
         embedder: Arc::new(move || Ok(Box::new(MiniLm::load(&minilm, &pieces)?))),
         detector: Arc::new(move || Ok(Box::new(Silero::load(&silero)?))),
         prompts: PromptLimits { memory_bytes: config.prompts_memory_bytes, disk },
     })
+}
+
+/// All that shapes the sound of a voice: another model of the same name makes another prompt.
+fn sound_of(registry: &Registry, voice: &str, manner: Manner) -> String {
+    let files = registry.model(voice).map(|model| model.files.as_slice()).unwrap_or_default();
+    let sums: Vec<&str> = files.iter().map(|file| file.origin.sha256.as_str()).collect();
+    format!("{voice} {} length {} noise {}", sums.join(" "), manner.length, manner.noise)
 }
 
 /// A file whose checksum was just found right.

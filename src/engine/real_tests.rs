@@ -12,7 +12,7 @@ use super::whisper::{Whisper, WhisperModel};
 use super::{EngineConfig, Engines, now, onnx};
 use crate::audio::{Rate, resample};
 use crate::call::ports::{
-    AbortFlag, Done, Embedder, Hint, JobError, RecognizeJob, Recognizer, Role, SayId, SynthesizeJob, Synthesizer,
+    AbortFlag, Done, Embedder, Hint, JobError, Keep, RecognizeJob, Recognizer, Role, SayId, SynthesizeJob, Synthesizer,
     TurnId, VoiceDetector,
 };
 
@@ -230,7 +230,8 @@ fn all_engines_at_once() {
         text: LINES[0].to_string(),
         voice: config.voice.clone(),
         rate: Rate::Narrow,
-        cacheable: true,
+        keep: Keep::Memory,
+        needed: deadline,
         deadline,
     };
     let spoken = tell.clone();

@@ -15,19 +15,29 @@ use crate::call::ports::{AbortFlag, Hint, JobError, Recognizer, Role, Transcript
 /// Makes recognisers as `config` wants them. Looks at every file now, so that what is missing is told at the start.
 pub fn recognition(registry: &Registry, config: &RecognitionConfig) -> Result<Factory<dyn Recognizer>, EngineError> {
     let mut names: Vec<&str> = Vec::new();
-    for name in [&config.partials, &config.finals, &config.digits] {
+    for name in [&config.partials, &config.finals, &config.digits, &config.unsure] {
         if !names.contains(&name.as_str()) {
             names.push(name);
         }
     }
     let at = |name: &str| names.iter().position(|known| *known == name).unwrap_or(0);
-    let roles = Roles { partials: at(&config.partials), finals: at(&config.finals), digits: at(&config.digits) };
+    let roles = Roles {
+        partials: at(&config.partials),
+        finals: at(&config.finals),
+        digits: at(&config.digits),
+        unsure: at(&config.unsure),
+    };
     let models: Vec<Model> = names.iter().map(|name| Model::find(registry, name)).collect::<Result<_, _>>()?;
     Ok(Arc::new(move || {
         let models = models.iter().map(Model::recognizer).collect::<Result<_, _>>()?;
         Ok(Box::new(Ears { models, roles }) as Box<dyn Recognizer>)
     }))
 }
+
+/// Shorter sounds, with what is kept before and after speech, hold a word alone: 16 kHz samples.
+const ALONE: usize = 16_000 * 11 / 10;
+/// Below this confidence another model is asked too.
+const SURE: f32 = 0.8;
 
 /// A model of which recognisers can be made.
 enum Model {
@@ -66,6 +76,7 @@ struct Roles {
     partials: usize,
     finals: usize,
     digits: usize,
+    unsure: usize,
 }
 
 struct Ears {
@@ -73,17 +84,39 @@ struct Ears {
     roles: Roles,
 }
 
-impl Recognizer for Ears {
-    fn recognize(&mut self, pcm: &[f32], hint: &Hint, role: Role, abort: &AbortFlag) -> Result<Transcript, JobError> {
-        let of = match (role, hint) {
-            (Role::Partial, _) => self.roles.partials,
-            (Role::Final, Hint::Digits { .. }) => self.roles.digits,
-            (Role::Final, _) => self.roles.finals,
-        };
+impl Ears {
+    fn hear(&mut self, of: usize, sound: &Sound<'_>) -> Result<Transcript, JobError> {
         match self.models.get_mut(of) {
-            Some(model) => model.recognize(pcm, hint, role, abort),
+            Some(model) => model.recognize(sound.pcm, sound.hint, sound.role, sound.abort),
             None => Err(JobError::Failed("no recogniser has this role".to_string())),
         }
+    }
+}
+
+struct Sound<'a> {
+    pcm: &'a [f32],
+    hint: &'a Hint,
+    role: Role,
+    abort: &'a AbortFlag,
+}
+
+impl Recognizer for Ears {
+    fn recognize(&mut self, pcm: &[f32], hint: &Hint, role: Role, abort: &AbortFlag) -> Result<Transcript, JobError> {
+        let roles = self.roles;
+        let sound = Sound { pcm, hint, role, abort };
+        match (role, hint) {
+            (Role::Partial, _) => return self.hear(roles.partials, &sound),
+            (Role::Final, Hint::Digits { .. }) => return self.hear(roles.digits, &sound),
+            (Role::Final, Hint::YesNo) => return self.hear(roles.unsure, &sound),
+            (Role::Final, _) if pcm.len() < ALONE => return self.hear(roles.unsure, &sound),
+            (Role::Final, _) => {}
+        }
+        let first = self.hear(roles.finals, &sound)?;
+        if roles.unsure == roles.finals || first.confidence >= SURE {
+            return Ok(first);
+        }
+        let second = self.hear(roles.unsure, &sound)?;
+        Ok(if second.text.is_empty() { first } else { second })
     }
 }
 
@@ -91,28 +124,45 @@ impl Recognizer for Ears {
 mod tests {
     use super::*;
 
-    struct Named(&'static str);
+    struct Named(&'static str, f32);
 
     impl Recognizer for Named {
         fn recognize(&mut self, _: &[f32], _: &Hint, _: Role, _: &AbortFlag) -> Result<Transcript, JobError> {
-            Ok(Transcript { text: self.0.to_string(), confidence: 1.0 })
+            Ok(Transcript { text: self.0.to_string(), confidence: self.1 })
         }
+    }
+
+    fn ears(confidence: f32) -> Ears {
+        let models = [("quick", 0.2), ("good", confidence), ("counts", 0.1), ("again", 0.1)];
+        let models = models.map(|(name, confidence)| Box::new(Named(name, confidence)) as Box<dyn Recognizer>);
+        Ears { models: models.into(), roles: Roles { partials: 0, finals: 1, digits: 2, unsure: 3 } }
     }
 
     #[test]
     fn each_role_goes_to_its_model() {
-        let models = ["quick", "good", "counts"].map(|name| Box::new(Named(name)) as Box<dyn Recognizer>);
-        let mut ears = Ears { models: models.into(), roles: Roles { partials: 0, finals: 1, digits: 2 } };
         let six = Hint::Digits { least: 6, most: 6 };
-        for (role, hint, expected) in [
-            (Role::Partial, &Hint::Open, "quick"),
-            (Role::Partial, &six, "quick"),
-            (Role::Final, &Hint::YesNo, "good"),
-            (Role::Final, &six, "counts"),
+        for (role, hint, seconds, expected) in [
+            (Role::Partial, &Hint::Open, 2, "quick"),
+            (Role::Partial, &six, 2, "quick"),
+            (Role::Final, &Hint::Open, 2, "good"),
+            (Role::Final, &Hint::Open, 1, "again"),
+            (Role::Final, &Hint::YesNo, 2, "again"),
+            (Role::Final, &six, 2, "counts"),
         ] {
-            let heard = ears.recognize(&[], hint, role, &AbortFlag::default()).unwrap();
+            let sound = vec![0.0; 16_000 * seconds];
+            let heard = ears(0.9).recognize(&sound, hint, role, &AbortFlag::default()).unwrap();
             assert_eq!(heard.text, expected, "{role:?} {hint:?}");
         }
+    }
+
+    #[test]
+    fn another_model_is_asked_when_the_first_is_unsure() {
+        let heard = ears(0.5).recognize(&[0.0; 32_000], &Hint::Open, Role::Final, &AbortFlag::default()).unwrap();
+        assert_eq!(heard.text, "again");
+        let mut one = ears(0.5);
+        one.roles.unsure = one.roles.finals;
+        let heard = one.recognize(&[0.0; 32_000], &Hint::Open, Role::Final, &AbortFlag::default()).unwrap();
+        assert_eq!(heard.text, "good", "there is no other");
     }
 
     #[test]

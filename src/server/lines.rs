@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::audio::{Rate, file};
 use crate::call::line::{Agents, DEFAULT_VOICE, Line};
-use crate::call::ports::{JobError, SayId, SynthesizeJob};
+use crate::call::ports::{JobError, Keep, SayId, SynthesizeJob};
 use crate::call::sentences;
 use crate::call::understand::Understanding;
 use crate::config::Config;
@@ -121,7 +121,8 @@ fn render_ahead(prompts: Vec<(String, String)>, engines: Engines) {
             let (done, wait) = std::sync::mpsc::sync_channel(1);
             let deadline = now() + RENDER_AHEAD;
             let (say, sentence, rate) = (SayId::default(), 0, Rate::Narrow);
-            let job = SynthesizeJob { say, sentence, text, voice, rate, cacheable: true, deadline };
+            // Wanted last of all: callers go first.
+            let job = SynthesizeJob { say, sentence, text, voice, rate, keep: Keep::Disk, needed: deadline, deadline };
             let reply = Box::new(move |result| drop(done.send(result)));
             engines.synthesize(job, reply);
             // Gone with the engines: the server is being shut down.

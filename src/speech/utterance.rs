@@ -27,7 +27,7 @@ const SUSTAIN: f32 = 0.35;
 /// Silence that makes a pause.
 const PAUSE_MS: u64 = 64;
 /// Speech between two partial results.
-const PARTIAL_MS: u64 = 500;
+const PARTIAL_MS: u64 = 280;
 
 /// When an utterance is one, and when it is over. A state of the script sets it: somebody who reads out digits pauses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

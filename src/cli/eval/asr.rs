@@ -1,5 +1,6 @@
 //! `sidetone eval asr`.
 
+mod partials;
 mod sets;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,10 +14,14 @@ use crate::call::ports::{AbortFlag, Hint, Recognizer, Role};
 use crate::cli::Format;
 use crate::nlu::digits::digits;
 use crate::nlu::word_errors::{spoken_words, word_errors};
+use partials::{Partials, partials};
 use sets::{Order, Said};
 
 /// Sentences, digit strings and orders without `--all`: under four minutes on one core.
 const FEW: (usize, usize, usize) = (40, 40, 25);
+
+/// The engines as the defaults join them.
+const DEFAULT: &str = "default";
 
 /// Arguments of `sidetone eval asr`: word errors on Debian's telephone prompts (`asterisk-core-sounds-en-wav`) and five
 /// read sentences (`pocketsphinx-testdata`), at 16 kHz as recorded and after 8 kHz μ-law; strings of six digits and
@@ -46,12 +51,16 @@ struct Figures {
     digit_error: BTreeMap<String, f32>,
     /// The same where nothing is known of what comes.
     digit_error_unexpected: BTreeMap<String, f32>,
+    /// Digits said alone that are not heard, nothing being expected.
+    word_alone_error: BTreeMap<String, f32>,
     /// Slots of the spoken orders whose words are not found.
     order_slot_error: BTreeMap<String, f32>,
     /// The same where the menu's words are expected.
     order_slot_error_expected: BTreeMap<String, f32>,
     /// Seconds of one core per second of sound, by engine; read sentences and prompts over the telephone.
     cost: BTreeMap<String, f32>,
+    /// Words while they are spoken, as calls are served.
+    partials: BTreeMap<String, Partials>,
     /// What it was measured on.
     counts: BTreeMap<&'static str, usize>,
 }
@@ -62,6 +71,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let data = shared_data();
     let sentences = sets::sentences(sentences)?;
     let strings = sets::digit_strings(&data, strings)?;
+    let alone = sets::digits_alone(&data, strings.len())?;
     let orders = sets::orders(&data, orders)?;
     let mut figures = Figures::default();
     figures.counts.insert("sentences", sentences.len());
@@ -84,8 +94,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         let six = Hint::Digits { least: 6, most: 6 };
         figures.digit_error.insert(name.clone(), ear.digit_error(&strings, &six)?);
         figures.digit_error_unexpected.insert(name.clone(), ear.digit_error(&strings, &Hint::Open)?);
+        figures.word_alone_error.insert(name.clone(), ear.word_error_rate(&alone, Said::telephone)?);
         figures.order_slot_error.insert(name.clone(), ear.slot_error(&orders, &Hint::Open)?);
         figures.order_slot_error_expected.insert(name.clone(), ear.slot_error(&orders, &menu)?);
+        if name == DEFAULT {
+            figures.partials.insert(name, partials(engine.as_mut(), &sentences)?);
+        }
     }
     report(args.format, &figures)?;
     Ok(ExitCode::SUCCESS)
@@ -177,7 +191,7 @@ fn engines() -> anyhow::Result<Vec<Named>> {
     let of = [
         ("whisper", alone("whisper-tiny.en")),
         ("moonshine", alone("moonshine-tiny-en")),
-        ("default", RecognitionConfig::default()),
+        (DEFAULT, RecognitionConfig::default()),
     ];
     of.into_iter()
         .map(|(name, config)| {

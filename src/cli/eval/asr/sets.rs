@@ -46,9 +46,13 @@ impl Said {
 
     /// The same after 8 kHz and G.711 μ-law.
     pub(super) fn telephone(&self) -> anyhow::Result<Vec<f32>> {
+        Ok(samples(&resample(&self.narrow()?, TELEPHONE, RATE)?))
+    }
+
+    /// As a telephone carries it: 8 kHz.
+    pub(super) fn narrow(&self) -> anyhow::Result<Vec<i16>> {
         let narrow = resample(&self.pcm, self.hz, TELEPHONE)?;
-        let coded: Vec<i16> = narrow.iter().map(|&s| g711::mu_decode(g711::mu_encode(s))).collect();
-        Ok(samples(&resample(&coded, TELEPHONE, RATE)?))
+        Ok(narrow.iter().map(|&s| g711::mu_decode(g711::mu_encode(s))).collect())
     }
 }
 
@@ -107,8 +111,22 @@ fn read_sentences() -> anyhow::Result<Vec<Said>> {
         .collect()
 }
 
-/// Strings of six digits, each by one speaker, out of single recordings with 60 to 260 ms between them.
-pub(super) fn digit_strings(data: &Path, count: usize) -> anyhow::Result<Vec<Said>> {
+/// Digits said alone, with as much of the line around them as a call keeps.
+pub(super) fn digits_alone(data: &Path, count: usize) -> anyhow::Result<Vec<Said>> {
+    let takes = takes(data)?;
+    let mut chance = Chance(SEED);
+    spread(&takes, count)
+        .map(|(digit, speaker, path)| {
+            let sound = decode_native(&fs::read(path)?, 10)?;
+            let spoken = resample(&sound.samples, sound.rate_hz, TELEPHONE)?;
+            let pcm = [chance.hiss(0.3), spoken, chance.hiss(0.2)].concat();
+            Ok(Said { name: format!("{speaker} {digit}"), text: digit.to_string(), pcm, hz: TELEPHONE })
+        })
+        .collect()
+}
+
+/// Single digits: which, by whom, where; in order.
+fn takes(data: &Path) -> anyhow::Result<Vec<(char, String, PathBuf)>> {
     let folder = data.join("digits");
     let mut takes: Vec<(char, String, PathBuf)> = Vec::new();
     for entry in
@@ -121,11 +139,17 @@ pub(super) fn digit_strings(data: &Path, count: usize) -> anyhow::Result<Vec<Sai
             takes.push((digit.chars().next().unwrap_or('?'), speaker.to_string(), path.clone()));
         }
     }
+    ensure!(!takes.is_empty(), "no recording in {}", folder.display());
     takes.sort();
+    Ok(takes)
+}
+
+/// Strings of six digits, each by one speaker, out of single recordings with 60 to 260 ms between them.
+pub(super) fn digit_strings(data: &Path, count: usize) -> anyhow::Result<Vec<Said>> {
+    let takes = takes(data)?;
     let mut speakers: Vec<String> = takes.iter().map(|take| take.1.clone()).collect();
     speakers.sort();
     speakers.dedup();
-    ensure!(!speakers.is_empty(), "no recording in {}", folder.display());
     let mut chance = Chance(SEED);
     let mut strings = Vec::new();
     for n in 0..count {
@@ -135,7 +159,7 @@ pub(super) fn digit_strings(data: &Path, count: usize) -> anyhow::Result<Vec<Sai
             let digit = char::from(b'0' + chance.below(10) as u8);
             let of: Vec<_> = takes.iter().filter(|take| take.0 == digit && &take.1 == speaker).collect();
             if of.is_empty() {
-                bail!("{speaker} says no {digit} in {}", folder.display());
+                bail!("{speaker} says no {digit} in {}", data.display());
             }
             let sound = decode_native(&fs::read(&of[chance.below(of.len())].2)?, 10)?;
             pcm.extend(resample(&sound.samples, sound.rate_hz, TELEPHONE)?);
