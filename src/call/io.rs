@@ -1,13 +1,12 @@
 //! What goes into a call and what comes out of it: the whole contract with its driver.
 
 use std::fmt;
-use std::time::Duration;
 
 use crate::call::leg::LegConfig;
 use crate::call::ports::{Done, EmbedJob, Kind, RecognizeJob, SynthesizeJob, TurnEndJob};
 use crate::call::record::Latency;
+use crate::call::services::Request;
 use crate::dialplan::script::TransferFailure;
-use crate::pii::Pii;
 use crate::speech::emotion::Mood;
 
 /// The two parties of a call.
@@ -88,12 +87,9 @@ pub enum Output {
     /// Embed.
     Embed(EmbedJob),
     /// Fetch JSON.
-    Fetch {
-        /// The address; may hold a slot's value.
-        url: Pii<String>,
-        /// How long it may take.
-        timeout: Duration,
-    },
+    Fetch(Request),
+    /// Let another system know; nothing comes back.
+    Notify(Request),
     /// Ring an agent; answered by `AgentRinging`, `AgentAnswered` or `AgentFailed`.
     Ring {
         /// SIP address.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::services::Secrets;
 use super::understand::Understanding;
 use crate::audio::Rate;
 use crate::dialplan::Plan;
@@ -32,6 +33,8 @@ pub struct Line {
     pub dial_allow: Vec<String>,
     /// A call is ended politely at this length.
     pub longest_call: Duration,
+    /// What authenticates us to the services that the plan names.
+    pub secrets: Secrets,
     /// What tells anger by the voice.
     pub prosody: Arc<ProsodyModel>,
 }

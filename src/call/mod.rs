@@ -18,6 +18,7 @@ pub mod logbook;
 pub mod ports;
 pub mod record;
 pub mod sentences;
+pub mod services;
 pub mod speaking;
 pub mod understand;
 

@@ -8,10 +8,9 @@ use super::ports::Hint;
 use super::record::Outcome;
 use super::speaking::Manner;
 use super::timers::Timer;
-use super::{Call, Phase};
+use super::{Call, Phase, services};
 use crate::dialplan::script::{Action, Expect, Input, Listen};
 use crate::nlu::keypad::Entry;
-use crate::pii::Pii;
 use crate::speech::emotion;
 use crate::speech::utterance::Endpointing;
 
@@ -36,9 +35,15 @@ impl Call {
             }
             Action::Listen(listen) => self.listen(now, listen),
             Action::Trouble { what } => self.trouble(now, what),
-            Action::Fetch(fetch) => {
-                self.outbox.push_back(Output::Fetch { url: Pii::new(fetch.url), timeout: fetch.timeout });
-            }
+            Action::Fetch(fetch) => match services::prepare(fetch, &self.line.secrets) {
+                Ok(request) => self.outbox.push_back(Output::Fetch(request)),
+                // The script goes on at once: its further actions come out of the loop that runs this one.
+                Err(why) => self.script.handle(Input::Fetched(Err(why))),
+            },
+            Action::Notify(fetch) => match services::prepare(fetch, &self.line.secrets) {
+                Ok(request) => self.outbox.push_back(Output::Notify(request)),
+                Err(why) => self.trouble(now, format!("a notice was not sent: {why}")),
+            },
             Action::Transfer(transfer) => self.transfer(now, transfer),
             Action::End => {
                 self.log.outcome(Outcome::Completed);

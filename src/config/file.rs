@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Table;
 
+use super::services::{self, SecretEntry};
 use super::units::{bytes, duration};
 use super::{Config, ConfigError, EngineSettings, KeepConfig, QueueConfig, Route, SipConfig, WebConfig};
 use crate::engine::RecognitionConfig;
@@ -27,6 +28,7 @@ struct File {
     keep: Keep,
     route: Vec<RouteEntry>,
     queue: BTreeMap<String, QueueEntry>,
+    secret: BTreeMap<String, SecretEntry>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -184,6 +186,7 @@ pub(super) fn resolve(table: Table, base: &Path) -> Result<Config, ConfigError> 
         hold_music: file.server.hold_music.map(|path| base.join(path)),
         routes: file.route.into_iter().map(|r| Route { number: r.number, plan: base.join(r.plan) }).collect(),
         queues,
+        secrets: services::secrets(file.secret)?,
         sip: SipConfig {
             listen: listen.map_err(|m| at("sip.listen", m))?,
             advertise: file.sip.advertise,
@@ -332,6 +335,9 @@ mod tests {
             ("[server]\nmax_calls = 0", "server.max_calls"),
             ("[engine]\nkind = \"magic\"", "engine.kind"),
             ("[recognition.de]\nfinals = \"whisper-base\"", "recognition.de"),
+            ("[secret.x]\nvalue_env = \"NOT_SET_ANYWHERE\"\nhosts = [\"h\"]", "secret.x.value_env"),
+            ("[secret.x]\nvalue_env = \"PATH\"\nhosts = []", "secret.x.hosts"),
+            ("[secret.x]\nvalue_env = \"PATH\"\nhosts = [\"h\"]\nheader = \"a b\"", "secret.x.header"),
             ("[queue.x]\nagents = []\nusername = \"u\"", "queue.x.username"),
         ] {
             let error = load(text, &[], &[]).unwrap_err().to_string();

@@ -3,6 +3,7 @@
 
 mod file;
 mod overrides;
+mod services;
 mod units;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::call::services::Secrets;
 use crate::engine::RecognitionConfig;
 use crate::net::sip::{Credentials, Transport};
 
@@ -137,6 +139,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Queues by name.
     pub queues: BTreeMap<String, QueueConfig>,
+    /// What authenticates us to the services that plans name.
+    pub secrets: Secrets,
     /// Signalling.
     pub sip: SipConfig,
     /// HTTP.

@@ -3,6 +3,7 @@
 
 mod flow;
 mod parts;
+mod requests;
 mod slots;
 mod steps;
 mod words;
@@ -28,8 +29,17 @@ const RESERVED: &[&str] = &[
     "last",
     "value",
     "answer",
+    "today",
+    "now",
+    "weekday",
+    "hour",
     "greeting",
     "heard",
+    "open",
+    "opens",
+    "closes",
+    "holiday",
+    "birthday",
     "true",
     "false",
     "none",
@@ -50,7 +60,7 @@ pub(super) fn compile(raw: &Raw, report: &mut Report<'_>) -> Plan {
         variables: variables(raw),
         remembered: raw.lookup.iter().flat_map(|lookup| &lookup.remember).map(|field| field.text.clone()).collect(),
         raw,
-        templates: Templates::new(&language),
+        templates: Templates::new(&language, requests::calendar(raw, report)),
         built_slots: Vec::new(),
         rules: Vec::new(),
         knowledge: Vec::new(),
@@ -198,6 +208,7 @@ impl<'a> Compiler<'a, '_> {
         raw.states.iter().for_each(|state| self.name(&state.name, &[], true));
         raw.intents.iter().for_each(|(name, _)| self.name(name, &["yes", "no"], true));
         raw.slots.iter().for_each(|slot| self.name(&slot.name, &[], false));
+        raw.hours.iter().for_each(|hours| self.name(&hours.name, &[], true));
         for step in raw.states.iter().flat_map(|state| &state.steps) {
             match &step.verb {
                 RawVerb::Set(values) => values.iter().for_each(|(name, _)| self.name(name, RESERVED, false)),

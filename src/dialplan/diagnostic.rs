@@ -59,6 +59,8 @@ pub enum Code {
     UnknownIntent,
     /// A slot that is not there.
     UnknownSlot,
+    /// Opening hours that are not there.
+    UnknownHours,
     /// A template that cannot be read.
     BadTemplate,
     /// A condition that cannot be read.

@@ -7,11 +7,13 @@
 //!
 //! Reading files is the caller's: this folder sees bytes and a name to put before the line numbers.
 
+mod calendar;
 mod compile;
 mod diagnostic;
 mod lines;
 mod plan;
 mod raw;
+mod request;
 pub mod script;
 mod slot;
 mod speak;

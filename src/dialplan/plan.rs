@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::lines;
+use super::request::Request;
 use super::script::Target;
 pub(super) use super::slot::{Slot, SlotKind};
 use super::template::{TemplateId, Templates};
@@ -48,9 +49,8 @@ pub(super) struct Knowledge {
 
 #[derive(Debug)]
 pub(super) struct Lookup {
-    pub(super) url: TemplateId,
+    pub(super) request: Request,
     pub(super) remember: Vec<String>,
-    pub(super) timeout: Duration,
 }
 
 /// A text, with or without something to fill in.
@@ -89,12 +89,14 @@ pub(super) enum Trigger {
 }
 
 /// A way on. A key of an intent's is a route of its own with the same `intent`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Route {
     pub(super) trigger: Trigger,
     /// What the trigger stands for.
     pub(super) intent: Option<usize>,
     pub(super) to: usize,
+    /// A `return` there comes back to where the caller was.
+    pub(super) call: bool,
 }
 
 /// Indices of what may stand in the plan or in a state.
@@ -122,13 +124,29 @@ pub(super) struct Guarded {
 
 #[derive(Debug)]
 pub(super) enum Step {
-    Say { calm: Words, tense: Option<Words>, angry: Option<Words>, interruptible: bool },
+    Say {
+        calm: Words,
+        tense: Option<Words>,
+        angry: Option<Words>,
+        interruptible: bool,
+    },
     Ask(Box<Ask>),
-    Listen { wordings: Vec<Words>, timeout: Duration },
+    Listen {
+        wordings: Vec<Words>,
+        timeout: Duration,
+    },
     Set(Vec<(String, Assigned)>),
     Goto(usize),
+    /// There, and back here by a `return`.
+    Call(usize),
+    Return,
     Fetch(Box<Fetching>),
-    Transfer { target: Target, reason: Option<Words>, failed: Option<usize> },
+    Notify(Box<Request>),
+    Transfer {
+        target: Target,
+        reason: Option<Words>,
+        failed: Option<usize>,
+    },
     End,
 }
 
@@ -167,9 +185,7 @@ pub(super) struct Validity {
 /// Asks a service whether it knows the value.
 #[derive(Debug)]
 pub(super) struct Check {
-    pub(super) url: TemplateId,
-    pub(super) masked: bool,
-    pub(super) timeout: Duration,
+    pub(super) request: Request,
     /// Over `answer`, what the service said.
     pub(super) accept: Condition,
 }
@@ -184,10 +200,8 @@ pub(super) enum Confirmation {
 
 #[derive(Debug)]
 pub(super) struct Fetching {
-    pub(super) url: TemplateId,
-    pub(super) masked: bool,
+    pub(super) request: Request,
     pub(super) keep: Option<String>,
-    pub(super) timeout: Duration,
     pub(super) wait: Option<Words>,
     pub(super) failed: Option<usize>,
 }
@@ -273,6 +287,22 @@ impl Plan {
         found
     }
 
+    /// The secrets that the plan names, for the configuration to have.
+    pub fn secrets(&self) -> Vec<&str> {
+        let steps = self.states.iter().flat_map(|state| &state.steps);
+        let sent = steps.filter_map(|guarded| match &guarded.step {
+            Step::Fetch(fetch) => Some(&fetch.request),
+            Step::Notify(request) => Some(&**request),
+            _ => None,
+        });
+        let checks = self.validity.iter().filter_map(|validity| validity.check.as_ref()).map(|check| &check.request);
+        let lookup = self.lookup.iter().map(|lookup| &lookup.request);
+        let mut names: Vec<&str> = sent.chain(checks).chain(lookup).filter_map(|r| r.auth.as_deref()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     fn words(&self) -> impl Iterator<Item = &Words> {
         let steps = self.states.iter().flat_map(|state| &state.steps).flat_map(|guarded| guarded.step.words());
         let answers = self.knowledge.iter().flat_map(|entry| &entry.answers);
@@ -306,7 +336,8 @@ impl Step {
             }
             Step::Listen { wordings, .. } => wordings.iter().collect(),
             Step::Fetch(fetch) => fetch.wait.iter().collect(),
-            Step::Set(_) | Step::Goto(_) | Step::Transfer { .. } | Step::End => Vec::new(),
+            Step::Set(_) | Step::Goto(_) | Step::Call(_) | Step::Return | Step::Notify(_) => Vec::new(),
+            Step::Transfer { .. } | Step::End => Vec::new(),
         }
     }
 }

@@ -4,10 +4,11 @@
 mod fields;
 mod steps;
 
-use super::diagnostic::{Report, Span};
+use super::diagnostic::{Code, Report, Span};
 use super::yaml::{Node, Scalar};
 use fields::Fields;
-pub(super) use steps::{Mooded, RawAsk, RawFetch, RawStep, RawTransfer, RawVerb};
+pub(super) use fields::distinct;
+pub(super) use steps::{Mooded, RawAsk, RawFetch, RawRequest, RawStep, RawTransfer, RawVerb};
 
 /// A plan as written.
 #[derive(Debug, Default)]
@@ -23,6 +24,8 @@ pub(super) struct Raw {
     pub(super) start: Option<Scalar>,
     pub(super) shared: RawShared,
     pub(super) states: Vec<RawState>,
+    pub(super) hours: Vec<RawHours>,
+    pub(super) holidays: Vec<(Scalar, Scalar)>,
 }
 
 /// What may stand in the plan or in a state.
@@ -36,9 +39,16 @@ pub(super) struct RawShared {
 /// `caller:`.
 #[derive(Debug)]
 pub(super) struct RawLookup {
-    pub(super) url: Scalar,
+    pub(super) request: RawRequest,
     pub(super) remember: Vec<Scalar>,
-    pub(super) timeout: Option<Scalar>,
+}
+
+/// One of `hours:`.
+#[derive(Debug)]
+pub(super) struct RawHours {
+    pub(super) name: Scalar,
+    /// Days, or `holidays`, and the times of day.
+    pub(super) days: Vec<(Scalar, Vec<Scalar>)>,
 }
 
 /// One of `slots:`.
@@ -61,10 +71,8 @@ pub(super) struct RawSlot {
 /// `check:` of a slot: an address, or a map.
 #[derive(Debug)]
 pub(super) struct RawCheck {
-    pub(super) url: Scalar,
-    pub(super) reveal: Vec<Scalar>,
+    pub(super) request: RawRequest,
     pub(super) accept: Option<Scalar>,
-    pub(super) timeout: Option<Scalar>,
 }
 
 /// `confirm:` is a switch or a wording.
@@ -89,6 +97,8 @@ pub(super) struct RawRoute {
     pub(super) trigger: Scalar,
     pub(super) to: Scalar,
     pub(super) key: Option<Scalar>,
+    /// Written `call:` and not `to:`.
+    pub(super) call: bool,
 }
 
 /// One of `knowledge:`.
@@ -125,6 +135,8 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Raw> {
         "start",
         "states",
         "knowledge",
+        "hours",
+        "holidays",
     ];
     let mut f = Fields::new(node, "a plan", KEYS, report)?;
     let mut raw = Raw {
@@ -146,6 +158,22 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Raw> {
     for (name, node) in f.entries("slots") {
         raw.slots.extend(slot(name, node, f.report));
     }
+    for (name, node) in f.entries("hours") {
+        let days = match node {
+            Node::Map(entries, _) => {
+                fields::distinct(entries, f.report);
+                entries.iter().map(|(day, times)| (day.clone(), fields::texts(times, f.report))).collect()
+            }
+            other => {
+                let message =
+                    format!("opening hours are a map like `{{mon-fri: \"8:00-18:00\"}}`, not {}", other.what());
+                f.report.error(other.at(), Code::WrongType, message);
+                Vec::new()
+            }
+        };
+        raw.hours.push(RawHours { name: name.clone(), days });
+    }
+    raw.holidays = steps::pairs(&mut f, "holidays");
     if f.get("states").is_none() {
         f.missing("states");
     }
@@ -156,9 +184,10 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Raw> {
 }
 
 fn lookup(node: &Node, report: &mut Report<'_>) -> Option<RawLookup> {
-    let mut f = Fields::new(node, "`caller`", &["lookup", "remember", "timeout"], report)?;
-    let (url, remember, timeout) = (f.required_text("lookup"), f.texts("remember"), f.text("timeout"));
-    Some(RawLookup { url: url?, remember, timeout })
+    const KEYS: &[&str] = &["lookup", "remember", "timeout", "method", "body", "headers", "auth", "retry"];
+    let mut f = Fields::new(node, "`caller`", KEYS, report)?;
+    let remember = f.texts("remember");
+    Some(RawLookup { request: steps::request(&mut f, "lookup")?, remember })
 }
 
 fn slot(name: &Scalar, node: &Node, report: &mut Report<'_>) -> Option<RawSlot> {
@@ -183,13 +212,12 @@ fn slot(name: &Scalar, node: &Node, report: &mut Report<'_>) -> Option<RawSlot> 
 
 fn check(node: &Node, report: &mut Report<'_>) -> Option<RawCheck> {
     if let Node::Scalar(url) = node {
-        return Some(RawCheck { url: url.clone(), reveal: Vec::new(), accept: None, timeout: None });
+        return Some(RawCheck { request: RawRequest::plain(url.clone()), accept: None });
     }
-    let mut f =
-        Fields::new(node, "`check` (an address, or `{fetch: …}`)", &["fetch", "reveal", "accept", "timeout"], report)?;
-    let (url, reveal) = (f.required_text("fetch"), f.texts("reveal"));
-    let (accept, timeout) = (f.text("accept"), f.text("timeout"));
-    Some(RawCheck { url: url?, reveal, accept, timeout })
+    const KEYS: &[&str] = &["fetch", "reveal", "accept", "timeout", "method", "body", "headers", "auth", "retry"];
+    let mut f = Fields::new(node, "`check` (an address, or `{fetch: …}`)", KEYS, report)?;
+    let accept = f.text("accept");
+    Some(RawCheck { request: steps::request(&mut f, "fetch")?, accept })
 }
 
 /// `[small, large]`, or `{small: [tiny, short], large: big}` where a choice has other words.
@@ -230,11 +258,12 @@ fn shared(f: &mut Fields<'_, '_, '_>) -> RawShared {
 
 fn route(trigger: &Scalar, node: &Node, report: &mut Report<'_>) -> Option<RawRoute> {
     if let Node::Scalar(to) = node {
-        return Some(RawRoute { trigger: trigger.clone(), to: to.clone(), key: None });
+        return Some(RawRoute { trigger: trigger.clone(), to: to.clone(), key: None, call: false });
     }
-    let mut f = Fields::new(node, "a way on (`STATE`, or `{to: STATE, key: 1}`)", &["to", "key"], report)?;
-    let (to, key) = (f.required_text("to"), f.text("key"));
-    Some(RawRoute { trigger: trigger.clone(), to: to?, key })
+    let mut f = Fields::new(node, "a way on (`STATE`, or `{to: STATE, key: 1}`)", &["to", "call", "key"], report)?;
+    let call = f.has("call") && !f.has("to");
+    let (to, key) = (f.required_text(if call { "call" } else { "to" }), f.text("key"));
+    Some(RawRoute { trigger: trigger.clone(), to: to?, key, call })
 }
 
 fn rule(node: &Node, report: &mut Report<'_>) -> Option<RawRule> {

@@ -100,6 +100,8 @@ pub enum Action {
     Listen(Listen),
     /// Fetch JSON over HTTP; answered by [`Input::Fetched`].
     Fetch(Fetch),
+    /// Let another system know; nothing is awaited.
+    Notify(Fetch),
     /// Put the caller through.
     Transfer(Transfer),
     /// Say goodbye is over: end the call when all has been played.
@@ -169,22 +171,62 @@ pub enum Expect {
     },
 }
 
+/// How an address is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Without a body, and without an effect.
+    Get,
+    /// Something new.
+    Post,
+    /// In place of what is there.
+    Put,
+    /// A part of what is there.
+    Patch,
+    /// Away with it.
+    Delete,
+}
+
+impl Method {
+    /// As RFC 9110 writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
 /// An HTTP request.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Fetch {
     /// The address, slots filled in and percent-encoded.
     pub url: String,
-    /// How long it may take.
+    /// How it is asked.
+    pub method: Method,
+    /// JSON.
+    pub body: Option<String>,
+    /// Further headers.
+    pub headers: Vec<(String, String)>,
+    /// The secret of the configuration that goes with it.
+    pub auth: Option<String>,
+    /// Tries beyond the first, where trying again may help.
+    pub retry: u32,
+    /// How long one try may take.
     pub timeout: Duration,
-    /// Whether the address holds a masked slot, so that it must not be logged.
+    /// Whether it holds a masked slot, so that it must not be logged.
     pub masked: bool,
 }
 
 impl fmt::Debug for Fetch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = if self.masked { MASKED } else { &self.url };
-        let Self { timeout, masked, .. } = self;
-        f.debug_struct("Fetch").field("url", &url).field("timeout", timeout).field("masked", masked).finish()
+        let Self { method, timeout, masked, .. } = self;
+        let mut f = f.debug_struct("Fetch");
+        f.field("url", &url).field("method", method).field("timeout", timeout).field("masked", masked);
+        f.finish_non_exhaustive()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Values as they are said aloud: money, dates, digits, letters. The text is for a voice, so no separators that a voice
 //! takes for a pause (a comma in "1,234" would be one).
 
-use jiff::civil::{Date, Time};
+use jiff::civil::{Date, DateTime, Time};
 use minijinja::value::Value;
 use minijinja::{Error, ErrorKind};
 
@@ -87,6 +87,45 @@ pub(super) fn email(text: &str) -> String {
         }
     }
     said
+}
+
+/// A moment as seen from `now`: "today at 2 p.m.", "tomorrow at 8 a.m.", "on Monday at 8 a.m.".
+pub(super) fn moment(moment: DateTime, now: DateTime) -> String {
+    let time = time(&Value::from(format!("{:02}:{:02}", moment.hour(), moment.minute()))).unwrap_or_default();
+    let days = now.date().until(moment.date()).map_or(i32::MAX, |span| span.get_days());
+    match days {
+        0 => format!("today at {time}"),
+        1 => format!("tomorrow at {time}"),
+        2..=6 => format!("on {} at {time}", moment.strftime("%A")),
+        _ => format!("on {} at {time}", moment.strftime("%A, %B %-d")),
+    }
+}
+
+/// `1234567.5` as "1234567.5": a number without what a voice takes for a pause; at most two decimals.
+pub(super) fn number_words(value: &Value) -> Result<String, Error> {
+    let number = number(value).filter(|number| number.abs() < 1e15).ok_or_else(|| refused("number needs a number"))?;
+    let text = format!("{number:.2}");
+    Ok(text.trim_end_matches('0').trim_end_matches('.').replacen('-', "minus ", 1))
+}
+
+/// `3` as "3rd".
+pub(super) fn ordinal(value: &Value) -> Result<String, Error> {
+    let number = number(value).filter(|n| n.fract() == 0.0 && (0.0..1e9).contains(n));
+    let number = number.ok_or_else(|| refused("ordinal needs a whole number"))? as u64;
+    let ending = match (number % 10, number % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    Ok(format!("{number}{ending}"))
+}
+
+/// The number and the word that goes with it: "1 order", "3 orders".
+pub(super) fn plural(value: &Value, one: &str, many: &str) -> Result<String, Error> {
+    let count = number(value).ok_or_else(|| refused("plural needs a number"))?;
+    Ok(format!("{} {}", number_words(value)?, if count == 1.0 { one } else { many }))
 }
 
 /// `0042` as "0 0 4 2": one by one, whatever the voice makes of numbers. Other signs are left out.

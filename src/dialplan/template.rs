@@ -7,7 +7,12 @@ use minijinja::value::{Rest, Value};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, filters, tests};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::calendar::Calendar;
 use super::speak;
+
+mod functions;
+
+pub(super) use functions::NOW;
 
 /// What one template may do: an instruction costs one, 64 bytes cost one.
 const FUEL: u64 = 20_000;
@@ -21,12 +26,15 @@ pub(super) const HOUR: &str = "__hour";
 pub(super) const INTENT: &str = "__intent";
 
 /// The functions that a template may call.
-pub(super) const FUNCTIONS: &[&str] = &["greeting", "heard"];
+pub(super) const FUNCTIONS: &[&str] = &["greeting", "heard", "open", "opens", "closes", "holiday", "birthday"];
 const FILTERS: &[&str] = &[
     "money",
     "date",
     "time",
     "email",
+    "number",
+    "ordinal",
+    "plural",
     "digits",
     "spell",
     "upper",
@@ -56,6 +64,8 @@ pub(super) enum Kind {
     Text,
     /// An address: what is filled in is percent-encoded.
     Url,
+    /// A header of a request: what is filled in loses its control characters.
+    Header,
 }
 
 /// What a template or condition uses.
@@ -65,6 +75,8 @@ pub(super) struct Uses {
     pub(super) names: BTreeSet<String>,
     /// The arguments of `heard(…)`.
     pub(super) heard: Vec<String>,
+    /// The arguments of `open(…)`, `opens(…)` and `closes(…)`.
+    pub(super) hours: Vec<String>,
 }
 
 /// Why a template cannot be read.
@@ -94,7 +106,7 @@ pub(super) fn is_template(text: &str) -> bool {
 }
 
 impl Templates {
-    pub(super) fn new(language: &str) -> Self {
+    pub(super) fn new(language: &str, calendar: Calendar) -> Self {
         let mut env = Environment::empty();
         env.set_undefined_behavior(UndefinedBehavior::Chainable);
         env.set_fuel(Some(FUEL));
@@ -105,6 +117,12 @@ impl Templates {
             }
             let text = shown(value);
             let encoded = state.name().starts_with(prefix(Kind::Url));
+            if state.name().starts_with(prefix(Kind::Header)) {
+                let graphic: String = text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').collect();
+                return out
+                    .write_str(&graphic)
+                    .map_err(|_| Error::new(ErrorKind::WriteFailure, "the text is too long"));
+            }
             // A segment of dots alone would climb out of its folder (RFC 3986, 5.2.4), encoded or not.
             let text = match encoded {
                 true if text.chars().all(|c| c == '.') => String::new(),
@@ -115,6 +133,7 @@ impl Templates {
         });
         env.add_function("greeting", greeting);
         env.add_function("heard", heard);
+        functions::add(&mut env, calendar);
         add_filters(&mut env, speak::currency_of(language));
         add_tests(&mut env);
         Self { env, count: 0 }
@@ -156,6 +175,7 @@ fn prefix(kind: Kind) -> &'static str {
     match kind {
         Kind::Text => "text ",
         Kind::Url => "url ",
+        Kind::Header => "header ",
     }
 }
 
@@ -178,6 +198,9 @@ fn add_filters(env: &mut Environment<'static>, currency: &'static str) {
     env.add_filter("date", |value: &Value| speak::date(value));
     env.add_filter("time", |value: &Value| speak::time(value));
     env.add_filter("email", |value: &Value| speak::email(&printed(value)));
+    env.add_filter("number", |value: &Value| speak::number_words(value));
+    env.add_filter("ordinal", |value: &Value| speak::ordinal(value));
+    env.add_filter("plural", |value: &Value, one: String, many: String| speak::plural(value, &one, &many));
     env.add_filter("digits", |value: &Value| speak::digits(&printed(value)));
     env.add_filter("spell", |value: &Value| speak::spell(&printed(value)));
     env.add_filter("upper", filters::upper);
@@ -242,7 +265,7 @@ fn problem(error: Error) -> Problem {
 /// minijinja looks filters and tests up when it runs; this finds them beforehand.
 fn uses(source: &str, names: HashSet<String>) -> Result<Uses, Problem> {
     let names = names.into_iter().filter(|name| !FUNCTIONS.contains(&name.as_str()));
-    let mut found = Uses { names: names.collect(), heard: Vec::new() };
+    let mut found = Uses { names: names.collect(), ..Uses::default() };
     let tokens = tokens(source);
     for (at, token) in tokens.iter().enumerate() {
         let word = |ahead: usize| match tokens.get(at + ahead) {
@@ -256,7 +279,14 @@ fn uses(source: &str, names: HashSet<String>) -> Result<Uses, Problem> {
                 known("test", name, TESTS)?;
             }
             Token::Word(name) if name == "heard" && (at == 0 || tokens[at - 1] != Token::Sign('.')) => {
-                found.heard.extend(arguments(&tokens[at + 1..])?);
+                found.heard.extend(arguments("heard", &tokens[at + 1..])?);
+            }
+            Token::Word(name)
+                if matches!(name.as_str(), "open" | "opens" | "closes")
+                    && tokens.get(at + 1) == Some(&Token::Sign('('))
+                    && (at == 0 || tokens[at - 1] != Token::Sign('.')) =>
+            {
+                found.hours.extend(arguments(name, &tokens[at + 1..])?);
             }
             _ => {}
         }
@@ -273,8 +303,8 @@ fn known(what: &str, name: Option<&str>, known: &'static [&'static str]) -> Resu
     }
 }
 
-/// The texts between the brackets after `heard`.
-fn arguments(tokens: &[Token]) -> Result<Vec<String>, Problem> {
+/// The texts between the brackets after `heard` and its like.
+fn arguments(function: &str, tokens: &[Token]) -> Result<Vec<String>, Problem> {
     let mut names = Vec::new();
     for (at, token) in tokens.iter().enumerate() {
         match (at, token) {
@@ -284,8 +314,8 @@ fn arguments(tokens: &[Token]) -> Result<Vec<String>, Problem> {
             _ => break,
         }
     }
-    let message = "`heard` takes the names of intents, in quotes: heard(\"balance\")".to_string();
-    Err(Problem { message, word: Some("heard".into()), known: &[] })
+    let message = format!("`{function}` takes names, in quotes: {function}(\"name\")");
+    Err(Problem { message, word: Some(function.to_string()), known: &[] })
 }
 
 #[derive(Debug, PartialEq)]
@@ -358,7 +388,7 @@ mod unit {
     use super::*;
 
     fn rendered(source: &str, kind: Kind, scope: Value) -> Result<String, ErrorKind> {
-        let mut templates = Templates::new("en-US");
+        let mut templates = Templates::new("en-US", Calendar::default());
         let (id, _) = templates.add(source, kind).unwrap();
         templates.render(&id, scope)
     }
@@ -383,12 +413,12 @@ mod unit {
         assert_eq!(rendered(nested, Kind::Text, context! { x => list }), Err(ErrorKind::OutOfFuel));
         assert!(rendered("{{ 'x' * 1000000000 }}", Kind::Text, context! {}).is_err());
         assert!(rendered("{{ 'x' * 100000 }}", Kind::Text, context! {}).is_err());
-        assert!(Templates::new("en").eval("'x' * 9000000 == ''", context! {}).is_err());
+        assert!(Templates::new("en", Calendar::default()).eval("'x' * 9000000 == ''", context! {}).is_err());
     }
 
     #[test]
     fn what_a_template_uses_is_known_beforehand() {
-        let mut templates = Templates::new("en");
+        let mut templates = Templates::new("en", Calendar::default());
         let (_, uses) = templates
             .add("{{ greeting() }} {{ caller.name | upper }} {{ slots.a }} {# {{ b | c }} #}", Kind::Text)
             .unwrap();
@@ -402,7 +432,7 @@ mod unit {
 
     #[test]
     fn unknown_filters_tests_and_functions_are_found_beforehand() {
-        let templates = Templates::new("en");
+        let templates = Templates::new("en", Calendar::default());
         assert_eq!(templates.expression("a | mony").unwrap_err().word.as_deref(), Some("mony"));
         assert_eq!(templates.expression("a is not definde").unwrap_err().word.as_deref(), Some("definde"));
         assert!(templates.expression("heard(a)").is_err());
@@ -414,7 +444,7 @@ mod unit {
 
     #[test]
     fn heard_and_greeting_look_into_the_scope() {
-        let templates = Templates::new("en");
+        let templates = Templates::new("en", Calendar::default());
         let scope = || Value::from_pairs([(INTENT, Value::from("agent")), (HOUR, Value::from(20))]);
         assert!(templates.eval("heard('x', 'agent')", scope()).unwrap().is_true());
         assert!(!templates.eval("heard('x')", scope()).unwrap().is_true());

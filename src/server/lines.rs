@@ -9,6 +9,7 @@ use crate::audio::{Rate, file};
 use crate::call::line::{Agents, DEFAULT_VOICE, Line};
 use crate::call::ports::{JobError, Keep, SayId, SynthesizeJob};
 use crate::call::sentences;
+use crate::call::services::Secrets;
 use crate::call::understand::Understanding;
 use crate::config::Config;
 use crate::dialplan::{self, Diagnostic, Plan};
@@ -53,6 +54,14 @@ pub enum LineError {
     /// The engines gave no embeddings.
     #[error("the plan's examples cannot be embedded: {0}")]
     Embedding(#[from] JobError),
+    /// A secret that the plan names and the configuration does not have.
+    #[error("the plan {path} sends the secret `{name}`, and the configuration has no [secret.{name}]")]
+    Secret {
+        /// The plan.
+        path: PathBuf,
+        /// The secret's name.
+        name: String,
+    },
     /// The prosody model that this program ships cannot be used.
     #[error("the prosody model: {0}")]
     Prosody(#[from] ModelError),
@@ -92,18 +101,28 @@ pub(super) fn load(config: &Config, engines: &Engines) -> Result<BTreeMap<PathBu
         );
         let queue = |q: &crate::config::QueueConfig| Agents { agents: q.agents.clone(), ring: q.ring };
         let line = Line {
-            plan,
+            plan: Arc::clone(&plan),
             understanding,
             queues: config.queues.iter().map(|(name, q)| (name.clone(), queue(q))).collect(),
             music: music.clone(),
             dial_allow: config.sip.dial_allow.clone(),
             longest_call: config.longest_call,
+            secrets: secrets(&plan, config, &route.plan)?,
             prosody: Arc::clone(&prosody),
         };
         lines.insert(route.plan.clone(), Arc::new(line));
     }
     render_ahead(prompts, engines.clone());
     Ok(lines)
+}
+
+/// The secrets that the plan names, and no others.
+fn secrets(plan: &Plan, config: &Config, path: &Path) -> Result<Secrets, LineError> {
+    let named = plan.secrets().into_iter().map(|name| match config.secrets.get(name) {
+        Some(secret) => Ok((name.to_owned(), secret.clone())),
+        None => Err(LineError::Secret { path: path.to_owned(), name: name.to_owned() }),
+    });
+    named.collect()
 }
 
 /// Embeds all examples in one go, and gives them back by class.

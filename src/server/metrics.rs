@@ -53,3 +53,8 @@ pub(super) fn active(calls: usize) {
 pub(super) fn result_lost() {
     counter!("sidetone_results_lost_total").increment(1);
 }
+
+/// Counts a notice of a plan that found no room.
+pub(super) fn notice_dropped() {
+    counter!("sidetone_notices_dropped_total").increment(1);
+}

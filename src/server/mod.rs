@@ -10,6 +10,7 @@ pub(crate) mod caller;
 mod events;
 mod lines;
 mod metrics;
+mod notices;
 pub(crate) mod task;
 mod web;
 
@@ -22,6 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use accept::Acceptor;
 use agent::Dialler;
+use notices::Notices;
 use task::Shared;
 
 use crate::config::Config;
@@ -115,14 +117,15 @@ impl Server {
         };
         let events = Events::default();
         let drained = CancellationToken::new();
+        let calls = TaskTracker::new();
         let shared = Arc::new(Shared {
             engines,
             store: store.clone(),
             events: events.clone(),
             dialler,
+            notices: Notices::new(calls.clone()),
             drained: drained.clone(),
         });
-        let calls = TaskTracker::new();
         let closing = CancellationToken::new();
         let acceptor = Acceptor::new(&config, lines, shared, recordings, ports, calls.clone(), closing.clone());
         let web = web::start(&acceptor, &config, &store, &stop).await?;

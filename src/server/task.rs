@@ -13,6 +13,7 @@ use super::agent::{Dialled, Dialler};
 use super::caller::{CallerLeg, LegNews, Signal, Signalling, SipParty};
 use super::events::{CallEvent, Events, What};
 use super::metrics;
+use super::notices::Notices;
 use crate::call::Call;
 use crate::call::io::{Finish, Input, Output, Side, Sink};
 use crate::call::leg::LegConfig;
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     pub(super) store: Store,
     pub(super) events: Events,
     pub(super) dialler: Dialler,
+    pub(super) notices: Notices,
     pub(super) drained: CancellationToken,
 }
 
@@ -247,7 +249,8 @@ impl Task {
                 Output::TurnEnd(job) => self.engines.turn_end(job, self.reply()),
                 Output::Synthesize(job) => self.engines.synthesize(job, self.reply()),
                 Output::Embed(job) => self.engines.embed(job, self.reply()),
-                Output::Fetch { url, timeout } => self.fetching = Some(Box::pin(http::fetch(url, timeout))),
+                Output::Fetch(request) => self.fetching = Some(Box::pin(http::fetch(request))),
+                Output::Notify(request) => self.shared.notices.send(&self.id, request),
                 Output::Ring { agent, queue } => {
                     self.ringing = Some(Box::pin(self.shared.dialler.clone().ring(agent, queue)));
                 }

@@ -136,6 +136,7 @@ pub fn line(plan: Plan, agents: &[&str]) -> Arc<Line> {
         music: [Arc::clone(&tune), tune],
         dial_allow: Vec::new(),
         longest_call: Duration::from_secs(3_600),
+        secrets: BTreeMap::new(),
         prosody: Arc::new(ProsodyModel::shipped().expect("the shipped model is part of the program")),
         plan,
     })

@@ -86,6 +86,8 @@ pub struct Played {
     pub ended: bool,
     /// Samples that were recorded as sound, per channel; for muting.
     pub recorded: Vec<i16>,
+    /// Notices that were sent: address and body.
+    pub notices: Vec<(String, String)>,
     /// Times at which packets reached the agent.
     pub to_agent: u64,
 }
@@ -156,6 +158,7 @@ struct World<'a> {
     over: bool,
     ring: u64,
     to_agent: u64,
+    notices: Vec<(String, String)>,
 }
 
 /// Plays a scenario from answer to end.
@@ -176,6 +179,7 @@ pub fn play(line: &Arc<Line>, mut scenario: Scenario) -> Played {
         over: false,
         ring: 0,
         to_agent: 0,
+        notices: Vec::new(),
         scenario: &mut scenario,
         call,
     };
@@ -188,8 +192,8 @@ pub fn play(line: &Arc<Line>, mut scenario: Scenario) -> Played {
         now = next;
         world.tick(now, &mut recorded);
     }
-    let (ended, reports, to_agent) = (world.over, world.reports, world.to_agent);
-    Played { record: world.call.finish(now), reports, ended, recorded, to_agent }
+    let World { call, over: ended, reports, to_agent, notices, .. } = world;
+    Played { record: call.finish(now), reports, ended, recorded, to_agent, notices }
 }
 
 impl World<'_> {
@@ -251,7 +255,11 @@ impl World<'_> {
                 }
                 Output::Ring { .. } => self.rung(now),
                 Output::CancelRing | Output::HangUp(_) => self.ring += 1,
-                Output::Fetch { .. } => {
+                Output::Notify(request) => {
+                    let body = request.body.map(|body| body.into_inner()).unwrap_or_default();
+                    self.notices.push((request.url.into_inner(), body));
+                }
+                Output::Fetch(_) => {
                     let answer = self.fetches.pop_front().unwrap_or_else(|| Err("no such host".into()));
                     self.at(now + self.scenario.costs.fetch, Due::Input(Input::Fetched(answer)));
                 }

@@ -126,17 +126,18 @@ impl Compiler<'_, '_> {
 
 /// Whether nothing behind this step is ever run. A transfer comes back when nobody takes it.
 fn leaves(guarded: &Guarded) -> bool {
-    guarded.when.is_none() && matches!(guarded.step, Step::Listen { .. } | Step::Goto(_) | Step::End)
+    guarded.when.is_none() && matches!(guarded.step, Step::Listen { .. } | Step::Goto(_) | Step::Return | Step::End)
 }
 
 /// Where a step may go by itself.
 fn goes_to(step: &Step) -> Option<usize> {
     match step {
-        Step::Goto(to) => Some(*to),
+        Step::Goto(to) | Step::Call(to) => Some(*to),
         Step::Ask(ask) => ask.failed,
         Step::Fetch(fetch) => fetch.failed,
         Step::Transfer { failed, .. } => *failed,
-        Step::Say { .. } | Step::Listen { .. } | Step::Set(_) | Step::End => None,
+        Step::Say { .. } | Step::Listen { .. } | Step::Set(_) => None,
+        Step::Return | Step::Notify(_) | Step::End => None,
     }
 }
 
@@ -144,8 +145,8 @@ fn goes_to(step: &Step) -> Option<usize> {
 fn certain_next(steps: &[Guarded]) -> Option<usize> {
     for guarded in steps {
         match (&guarded.step, &guarded.when) {
-            (Step::Say { .. } | Step::Set(_) | Step::Fetch(_), _) => {}
-            (Step::Goto(to), None) => return Some(*to),
+            (Step::Say { .. } | Step::Set(_) | Step::Fetch(_) | Step::Notify(_), _) => {}
+            (Step::Goto(to) | Step::Call(to), None) => return Some(*to),
             _ => return None,
         }
     }

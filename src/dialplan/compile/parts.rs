@@ -1,11 +1,12 @@
 //! Intents, the lookup, and what may stand in the plan or in a state.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::super::diagnostic::{Code, short};
 use super::super::plan::{Intent, Knowledge, Lookup, Route, Rule, Shared, Trigger};
 use super::super::raw::{RawRoute, RawShared};
+use super::super::script::Method;
 use super::super::yaml::Scalar;
 use super::Compiler;
 use super::words::Policy;
@@ -32,10 +33,9 @@ impl Compiler<'_, '_> {
 
     pub(super) fn lookup(&mut self) -> Option<Lookup> {
         let raw = self.raw.lookup.as_ref()?;
-        let timeout = self.duration(raw.timeout.as_ref(), LOOKUP_TIMEOUT);
-        // Nothing has been asked yet, so nothing may be revealed.
-        let (url, _) = self.url(&raw.url, Policy::Sent(&BTreeSet::new()))?;
-        Some(Lookup { url, remember: raw.remember.iter().map(|field| field.text.clone()).collect(), timeout })
+        // Nothing has been asked yet, so there is nothing to reveal.
+        let request = self.request(&raw.request, LOOKUP_TIMEOUT, Method::Get)?;
+        Some(Lookup { request, remember: raw.remember.iter().map(|field| field.text.clone()).collect() })
     }
 
     pub(super) fn shared(&mut self, raw: &RawShared) -> Shared {
@@ -98,8 +98,9 @@ impl Compiler<'_, '_> {
             Trigger::Intent(intent) => Some(intent),
             _ => None,
         };
-        routes.push(Route { trigger, intent, to });
-        routes.extend(extra.map(|key| Route { trigger: Trigger::Key(key), intent, to }));
+        let call = raw.call;
+        routes.push(Route { trigger, intent, to, call });
+        routes.extend(extra.map(|key| Route { trigger: Trigger::Key(key), intent, to, call }));
     }
 
     fn claim(&mut self, key: char, name: &str, at: &Scalar, keys: &mut HashMap<char, String>) {

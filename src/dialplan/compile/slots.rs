@@ -1,11 +1,11 @@
 //! Slots: their types, and what a value has to be beside that.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::diagnostic::{Code, short};
 use super::super::plan::{Check, Condition, Slot, SlotKind, Validity};
 use super::super::raw::{RawCheck, RawSlot};
+use super::super::script::Method;
 use super::super::slot::MAX_DIGITS;
 use super::super::yaml::Scalar;
 use super::Compiler;
@@ -50,20 +50,14 @@ impl Compiler<'_, '_> {
     }
 
     fn check(&mut self, raw: &RawCheck) -> Option<Check> {
-        let mut revealed = BTreeSet::new();
-        for name in &raw.reveal {
-            revealed.extend(self.slot_named(name.text.trim(), &name.at));
-        }
-        let timeout = self.duration(raw.timeout.as_ref(), CHECK_TIMEOUT);
-        let url = self.url(&raw.url, Policy::Sent(&revealed));
+        let request = self.request(&raw.request, CHECK_TIMEOUT, Method::Get);
         self.answers = true;
         let accept = match &raw.accept {
             Some(text) => self.condition(text),
             None => Condition { source: "answer.valid".into(), heard: Vec::new() },
         };
         self.answers = false;
-        let (url, masked) = url?;
-        Some(Check { url, masked, timeout, accept })
+        Some(Check { request: request?, accept })
     }
 
     fn slot_kind(&mut self, raw: &RawSlot) -> SlotKind {

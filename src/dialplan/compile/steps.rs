@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::super::diagnostic::{Code, short};
 use super::super::plan::{Ask, AskItem, Confirmation, Fetching, Guarded, State, Step};
 use super::super::raw::{Confirm, Mooded, RawAsk, RawFetch, RawState, RawStep, RawTransfer, RawVerb};
+use super::super::script::Method;
 use super::super::yaml::Scalar;
 use super::Compiler;
 use super::words::Policy;
@@ -42,6 +43,11 @@ impl Compiler<'_, '_> {
                 Some(Step::Set(values.iter().map(|(name, value)| (name.text.clone(), self.assigned(value))).collect()))
             }
             RawVerb::Goto(name) => self.state_named(name).map(Step::Goto),
+            RawVerb::Call(name) => self.state_named(name).map(Step::Call),
+            RawVerb::Return => Some(Step::Return),
+            RawVerb::Notify(notify) => {
+                self.request(notify, FETCH_TIMEOUT, Method::Post).map(|request| Step::Notify(Box::new(request)))
+            }
             RawVerb::Fetch(fetch) => self.fetch(fetch, raw),
             RawVerb::Transfer(transfer) => Some(self.transfer(transfer)),
             RawVerb::End => Some(Step::End),
@@ -123,22 +129,16 @@ impl Compiler<'_, '_> {
     }
 
     fn fetch(&mut self, raw: &RawFetch, step: &RawStep) -> Option<Step> {
-        let mut revealed = BTreeSet::new();
-        for name in &raw.reveal {
-            revealed.extend(self.slot_named(name.text.trim(), &name.at));
-        }
-        let url = self.url(&raw.url, Policy::Sent(&revealed));
+        let request = self.request(&raw.request, FETCH_TIMEOUT, Method::Get);
         if raw.failed.is_none() {
             let message = "this fetch does not say what happens when it fails";
             let help = "add `failed: {goto: STATE}`; without it the caller is put through to a human, or the call ends";
             self.report.warning(&step.at, Code::MissingFailed, message, help);
         }
-        let timeout = self.duration(raw.timeout.as_ref(), FETCH_TIMEOUT);
         let wait = raw.wait.as_ref().map(|text| self.words(text, Policy::Spoken));
         let failed = raw.failed.as_ref().and_then(|name| self.state_named(name));
         let keep = raw.keep.as_ref().map(|name| name.text.clone());
-        let (url, masked) = url?;
-        Some(Step::Fetch(Box::new(Fetching { url, masked, keep, timeout, wait, failed })))
+        Some(Step::Fetch(Box::new(Fetching { request: request?, keep, wait, failed })))
     }
 
     fn transfer(&mut self, raw: &RawTransfer) -> Step {

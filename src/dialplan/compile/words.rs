@@ -85,11 +85,19 @@ impl Compiler<'_, '_> {
             }
         }
         let Some(source) = braced(text) else { return Assigned::Text(self.words(value, Policy::Kept)) };
-        match self.templates.expression(source) {
-            Ok(uses) => _ = self.check_uses(&value.at, &uses, Policy::Kept),
-            Err(problem) => self.problem(&value.at, Code::BadTemplate, problem),
-        }
+        self.expression(value, source, Policy::Kept);
         Assigned::Expression(source.to_string())
+    }
+
+    /// What stands in the braces of `{{ … }}` alone: whether it holds a masked slot; `None` for a mistake.
+    pub(super) fn expression(&mut self, value: &Scalar, source: &str, policy: Policy<'_>) -> Option<bool> {
+        match self.templates.expression(source) {
+            Ok(uses) => Some(self.check_uses(&value.at, &uses, policy)),
+            Err(problem) => {
+                self.problem(&value.at, Code::BadTemplate, problem);
+                None
+            }
+        }
     }
 
     fn problem(&mut self, at: &Span, code: Code, problem: Problem) {
@@ -122,13 +130,27 @@ impl Compiler<'_, '_> {
                 }
                 ("answer", _) if self.answers => {}
                 (root, _) if self.variables.contains(root) => {}
-                ("frustration" | "mood" | "misses" | "last", _) => {}
+                ("frustration" | "mood" | "misses" | "last" | "today" | "now" | "weekday" | "hour", _) => {}
                 (root, _) => {
                     let at = self.report.locate(at, root);
                     let message = format!("nothing declares `{}`", short(root));
-                    let known = RESERVED.iter().take(6).chain(FUNCTIONS).copied().chain(self.variables.iter().copied());
+                    let known = RESERVED
+                        .iter()
+                        .take(6)
+                        .chain(&["today", "now", "weekday", "hour"])
+                        .chain(FUNCTIONS)
+                        .copied()
+                        .chain(self.variables.iter().copied());
                     self.report.unknown(&at, Code::UndeclaredVariable, message, root, known);
                 }
+            }
+        }
+        for name in &uses.hours {
+            if self.raw.hours.iter().all(|hours| hours.name.text != *name) {
+                let at = self.report.locate(at, name);
+                let message = format!("there are no opening hours `{}`", short(name));
+                let known = self.raw.hours.iter().map(|hours| hours.name.text.as_str());
+                self.report.unknown(&at, Code::UnknownHours, message, name, known);
             }
         }
         for name in &uses.heard {
@@ -244,7 +266,7 @@ impl Compiler<'_, '_> {
 }
 
 /// What stands in the braces, if the text is one `{{ … }}` and nothing else.
-fn braced(text: &str) -> Option<&str> {
+pub(super) fn braced(text: &str) -> Option<&str> {
     let inner = text.strip_prefix("{{")?.strip_suffix("}}")?;
     (!inner.contains("{{") && !inner.contains("}}")).then(|| inner.trim())
 }

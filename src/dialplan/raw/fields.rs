@@ -147,7 +147,7 @@ pub(super) fn texts(node: &Node, report: &mut Report<'_>) -> Vec<Scalar> {
 }
 
 /// Reports each key that stands for the second time; the first one counts.
-pub(super) fn distinct(entries: &[(Scalar, Node)], report: &mut Report<'_>) {
+pub(in super::super) fn distinct(entries: &[(Scalar, Node)], report: &mut Report<'_>) {
     let mut seen = HashSet::new();
     for (key, _) in entries {
         if !seen.insert(&key.text) {

@@ -12,7 +12,10 @@ const VERBS: &[(&str, &[&str])] = &[
     ("listen", &["timeout"]),
     ("set", &[]),
     ("goto", &[]),
-    ("fetch", &["reveal", "as", "timeout", "wait", "failed"]),
+    ("call", &[]),
+    ("return", &[]),
+    ("fetch", &["reveal", "as", "timeout", "wait", "failed", "method", "body", "headers", "auth", "retry"]),
+    ("notify", &["reveal", "timeout", "method", "body", "headers", "auth", "retry"]),
     ("transfer", &["reason", "failed"]),
     ("end", &[]),
 ];
@@ -33,7 +36,10 @@ pub(in super::super) enum RawVerb {
     Listen { wordings: Vec<Scalar>, timeout: Option<Scalar> },
     Set(Vec<(Scalar, Scalar)>),
     Goto(Scalar),
+    Call(Scalar),
+    Return,
     Fetch(Box<RawFetch>),
+    Notify(Box<RawRequest>),
     Transfer(Box<RawTransfer>),
     End,
 }
@@ -59,13 +65,32 @@ pub(in super::super) struct RawAsk {
     pub(in super::super) timeout: Option<Scalar>,
 }
 
+/// What is sent by `fetch`, `notify`, a lookup or a check.
+#[derive(Debug)]
+pub(in super::super) struct RawRequest {
+    pub(in super::super) url: Scalar,
+    pub(in super::super) reveal: Vec<Scalar>,
+    pub(in super::super) timeout: Option<Scalar>,
+    pub(in super::super) method: Option<Scalar>,
+    pub(in super::super) body: Option<Node>,
+    pub(in super::super) headers: Vec<(Scalar, Scalar)>,
+    pub(in super::super) auth: Option<Scalar>,
+    pub(in super::super) retry: Option<Scalar>,
+}
+
+impl RawRequest {
+    /// An address alone.
+    pub(in super::super) fn plain(url: Scalar) -> Self {
+        let (reveal, timeout, method, body) = (Vec::new(), None, None, None);
+        Self { url, reveal, timeout, method, body, headers: Vec::new(), auth: None, retry: None }
+    }
+}
+
 /// `fetch:`.
 #[derive(Debug)]
 pub(in super::super) struct RawFetch {
-    pub(in super::super) url: Scalar,
-    pub(in super::super) reveal: Vec<Scalar>,
+    pub(in super::super) request: RawRequest,
     pub(in super::super) keep: Option<Scalar>,
-    pub(in super::super) timeout: Option<Scalar>,
     pub(in super::super) wait: Option<Scalar>,
     pub(in super::super) failed: Option<Scalar>,
 }
@@ -97,7 +122,19 @@ pub(super) fn step(node: &Node, report: &mut Report<'_>) -> Option<RawStep> {
         "listen" => listen(&mut f)?,
         "set" => RawVerb::Set(set(&mut f)),
         "goto" => RawVerb::Goto(f.required_text("goto")?),
+        "call" => RawVerb::Call(f.required_text("call")?),
+        "return" => {
+            if let Some(node) = f.get("return") {
+                f.report.error(
+                    node.at(),
+                    Code::WrongType,
+                    "`return:` stands alone: it goes back to where the `call` was",
+                );
+            }
+            RawVerb::Return
+        }
         "fetch" => fetch(&mut f)?,
+        "notify" => RawVerb::Notify(Box::new(request(&mut f, "notify")?)),
         "transfer" => {
             let (target, reason, failed) = (f.required_text("transfer"), f.text("reason"), way_out(&mut f));
             RawVerb::Transfer(Box::new(RawTransfer { target: target?, reason, failed }))
@@ -175,15 +212,20 @@ fn listen(f: &mut Fields<'_, '_, '_>) -> Option<RawVerb> {
 }
 
 fn set(f: &mut Fields<'_, '_, '_>) -> Vec<(Scalar, Scalar)> {
-    let mut found = Vec::new();
     if f.get("set").is_none() {
         f.missing("set");
     }
-    for (name, node) in f.entries("set") {
+    pairs(f, "set")
+}
+
+/// A map of names and texts.
+pub(super) fn pairs(f: &mut Fields<'_, '_, '_>, key: &str) -> Vec<(Scalar, Scalar)> {
+    let mut found = Vec::new();
+    for (name, node) in f.entries(key) {
         match node {
             Node::Scalar(value) => found.push((name.clone(), value.clone())),
             other => {
-                let message = format!("a variable is set to a text or a number, not {}", other.what());
+                let message = format!("`{}` is a text or a number, not {}", short(&name.text), other.what());
                 f.report.error(other.at(), Code::WrongType, message);
             }
         }
@@ -192,10 +234,18 @@ fn set(f: &mut Fields<'_, '_, '_>) -> Vec<(Scalar, Scalar)> {
 }
 
 fn fetch(f: &mut Fields<'_, '_, '_>) -> Option<RawVerb> {
-    let url = f.required_text("fetch");
-    let (reveal, keep, timeout) = (f.texts("reveal"), f.text("as"), f.text("timeout"));
-    let (wait, failed) = (f.text("wait"), way_out(f));
-    Some(RawVerb::Fetch(Box::new(RawFetch { url: url?, reveal, keep, timeout, wait, failed })))
+    let request = request(f, "fetch");
+    let (keep, wait, failed) = (f.text("as"), f.text("wait"), way_out(f));
+    Some(RawVerb::Fetch(Box::new(RawFetch { request: request?, keep, wait, failed })))
+}
+
+/// The keys of a request; `url` is the key of its address.
+pub(super) fn request(f: &mut Fields<'_, '_, '_>, url: &str) -> Option<RawRequest> {
+    let url = f.required_text(url);
+    let (reveal, timeout, method) = (f.texts("reveal"), f.text("timeout"), f.text("method"));
+    let (body, auth, retry) = (f.get("body").cloned(), f.text("auth"), f.text("retry"));
+    let headers = pairs(f, "headers");
+    Some(RawRequest { url: url?, reveal, timeout, method, body, headers, auth, retry })
 }
 
 /// `failed: STATE`, or `failed: {goto: STATE}`.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::super::plan::{Assigned, Step};
+use super::super::plan::{Assigned, Route, Step};
 use super::understand::Meaning;
-use super::walk::{Back, FETCH_COST, Pause, Script, Wait};
-use super::{Action, Fetch, Mood};
+use super::walk::{Asked, Back, FETCH_COST, MAX_RETURNS, NOTIFY_COST, Pause, Return, Script, Wait};
+use super::{Action, Mood};
 
 impl Script {
     /// Takes one step; true when the script now waits, has ended, or runs elsewhere by itself.
@@ -42,6 +42,22 @@ impl Script {
                 self.out.push_back(Action::Entered { state: self.state().to_string() });
                 false
             }
+            Step::Call(state) => {
+                let back = Return { state: self.state, step: self.step + 1, wait: None };
+                self.call(*state, back);
+                false
+            }
+            Step::Return => self.go_back(),
+            Step::Notify(request) => {
+                self.spend(NOTIFY_COST);
+                match request.filled(&self.plan.templates, &self.scope()) {
+                    Ok(request) => self.out.push_back(Action::Notify(request)),
+                    Err(why) => {
+                        self.trouble(format!("state {}: the notice cannot be filled in: {why}", self.state()));
+                    }
+                }
+                false
+            }
             Step::Fetch(_) => self.fetch(step),
             Step::Transfer { target, reason, .. } => {
                 let reason = reason.as_ref().and_then(|words| self.filled(words)).map(|(text, _)| text);
@@ -54,6 +70,42 @@ impl Script {
                 true
             }
         }
+    }
+
+    /// Goes on by a route: away, or to come back to this very wait.
+    fn follow(&mut self, pause: Pause, route: Route) {
+        if route.call {
+            let asked = Asked { settled: std::mem::take(&mut self.settled), corrections: self.corrections };
+            let back = Return { state: self.state, step: self.step, wait: Some((pause, asked)) };
+            self.call(route.to, back);
+            return self.run();
+        }
+        self.enter(route.to);
+    }
+
+    /// Enters a state from which a `return` leads back. The oldest place is forgotten when there are too many.
+    fn call(&mut self, state: usize, back: Return) {
+        if self.returns.len() == MAX_RETURNS {
+            self.returns.pop_front();
+        }
+        self.returns.push_back(back);
+        self.state = state;
+        self.step = 0;
+        self.out.push_back(Action::Entered { state: self.state().to_string() });
+    }
+
+    /// Back to where the last `call` was; true when the script waits there. Without one, to the start.
+    fn go_back(&mut self) -> bool {
+        let back = self.returns.pop_back();
+        let back = back.unwrap_or_else(|| Return { state: self.plan.start, step: 0, wait: None });
+        self.state = back.state;
+        self.step = back.step;
+        self.out.push_back(Action::Entered { state: self.state().to_string() });
+        let Some((pause, asked)) = back.wait else { return false };
+        self.settled = asked.settled;
+        self.corrections = asked.corrections;
+        self.again(pause);
+        true
     }
 
     fn assign(&mut self, name: &str, value: &Assigned) {
@@ -76,17 +128,16 @@ impl Script {
     fn fetch(&mut self, step: &Step) -> bool {
         let Step::Fetch(fetch) = step else { return false };
         self.spend(FETCH_COST);
-        match self.plan.templates.render(&fetch.url, self.scope()) {
-            Ok(url) => {
+        match fetch.request.filled(&self.plan.templates, &self.scope()) {
+            Ok(request) => {
                 if let Some(wait) = &fetch.wait {
                     self.say(wait, true);
                 }
                 self.wait = Wait::Fetching;
-                let (timeout, masked) = (fetch.timeout, fetch.masked);
-                self.out.push_back(Action::Fetch(Fetch { url, timeout, masked }));
+                self.out.push_back(Action::Fetch(request));
             }
             Err(why) => {
-                self.trouble(format!("state {}: the address cannot be filled in: {why}", self.state()));
+                self.trouble(format!("state {}: the request cannot be filled in: {why}", self.state()));
                 self.fetch_failed(fetch.failed);
             }
         }
@@ -123,7 +174,7 @@ impl Script {
     /// Does what the turn meant, at the wait that it was heard in.
     pub(super) fn act(&mut self, pause: Pause, meaning: Meaning) {
         match (meaning, pause) {
-            (Meaning::Route(state), _) => self.enter(state),
+            (Meaning::Route(route), _) => self.follow(pause, route),
             (Meaning::Knowledge(entry), _) => self.answer(pause, entry),
             (Meaning::Values(values), Pause::Asking { .. }) => self.values(pause, values),
             (Meaning::Yes, Pause::Asking { .. }) => self.confirmed(pause),

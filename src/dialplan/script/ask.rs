@@ -13,9 +13,9 @@ use minijinja::value::{Serde, Value};
 use super::super::lines;
 use super::super::plan::{Ask, Confirmation, Plan, Slot, SlotKind, Step, Words, in_words};
 use super::super::speak;
+use super::Action;
 use super::variables::typed;
 use super::walk::{FETCH_COST, Pause, Script, Stage, Wait};
-use super::{Action, Fetch};
 
 /// The `ask` that `step` of `state` is, if it is one.
 pub(super) fn ask_at(plan: &Plan, state: usize, step: usize) -> Option<&Ask> {
@@ -69,11 +69,10 @@ impl Script {
         }
         let Some(check) = &validity.check else { return self.valid(ask, item, tries) };
         self.spend(FETCH_COST);
-        match plan.templates.render(&check.url, self.scope_with(&value)) {
-            Ok(url) => {
+        match check.request.filled(&plan.templates, &self.scope_with(&value)) {
+            Ok(fetch) => {
                 self.wait = Wait::Checking { item, tries };
-                let (timeout, masked) = (check.timeout, check.masked);
-                self.out.push_back(Action::Fetch(Fetch { url, timeout, masked }));
+                self.out.push_back(Action::Fetch(fetch));
             }
             Err(why) => {
                 self.trouble(format!("the check of `{}` has no address: {why}", plan.slots[slot].name));

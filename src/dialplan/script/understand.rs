@@ -14,7 +14,7 @@ const SHORT_ANSWER: usize = 3;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Meaning {
     /// Something that leads to a state.
-    Route(usize),
+    Route(Route),
     /// Values for slots of what is asked.
     Values(Vec<(usize, String)>),
     /// The item of a form that is to be changed.
@@ -75,10 +75,10 @@ impl Script {
         match (intent, yes_no) {
             (_, Some(route)) if short(heard) => {
                 self.meant = None;
-                return Meaning::Route(route.to);
+                return Meaning::Route(route);
             }
-            (Some(route), _) if !self.knowledge_wins(heard) => return Meaning::Route(route.to),
-            (None, Some(route)) => return Meaning::Route(route.to),
+            (Some(route), _) if !self.knowledge_wins(heard) => return Meaning::Route(route),
+            (None, Some(route)) => return Meaning::Route(route),
             _ => {}
         }
         self.knowledge(heard)
@@ -127,7 +127,7 @@ impl Script {
         self.meant = heard.intent.map(|(intent, _)| intent).filter(|intent| *intent < self.plan.intents.len());
         let route = self.meant.and_then(|intent| self.route(Trigger::Intent(intent)));
         match route {
-            Some(route) if !self.knowledge_wins(heard) => Meaning::Route(route.to),
+            Some(route) if !self.knowledge_wins(heard) => Meaning::Route(route),
             _ => self.knowledge(heard),
         }
     }
@@ -137,7 +137,7 @@ impl Script {
         let (Some(key), None) = (typed.next(), typed.next()) else { return Meaning::Nothing };
         let Some(route) = self.route(Trigger::Key(key)) else { return Meaning::Nothing };
         self.meant = route.intent;
-        Meaning::Route(route.to)
+        Meaning::Route(route)
     }
 
     fn keys_asking(&self, keys: &str, item: usize, stage: Stage) -> Meaning {

@@ -6,7 +6,7 @@ use jiff::civil::DateTime;
 use minijinja::value::{Serde, Value};
 
 use super::super::plan::{Plan, SlotKind, Words};
-use super::super::template::{HOUR, INTENT};
+use super::super::template::{HOUR, INTENT, NOW};
 use super::walk::Script;
 use super::{MASKED, Mood, Say};
 
@@ -87,6 +87,11 @@ impl Script {
             ("mood", Value::from(mood)),
             ("misses", Value::from(v.misses)),
             ("last", Value::from(v.last.as_str())),
+            ("today", Value::from(v.now.date().to_string())),
+            ("now", Value::from(v.now.strftime("%H:%M").to_string())),
+            ("weekday", Value::from(v.now.strftime("%A").to_string())),
+            ("hour", Value::from(v.now.hour())),
+            (NOW, Value::from(v.now.to_string())),
             (HOUR, Value::from(v.now.hour())),
             (INTENT, Value::from(meant)),
         ];

@@ -15,13 +15,16 @@ use jiff::civil::DateTime;
 use super::super::plan::{Plan, State, Step};
 use super::understand::Meaning;
 use super::variables::Variables;
-use super::{Action, Expect, Fetch, Input, Mood, Target};
+use super::{Action, Expect, Input, Mood, Target};
 
 /// Steps that may be taken between two turns of the caller's: a plan that goes round without listening stops here.
 const MAX_STEPS: u32 = 200;
 /// A fetch and a transfer count for more, so that a loop of them stops after a few.
 pub(super) const FETCH_COST: u32 = 20;
 pub(super) const TRANSFER_COST: u32 = 50;
+pub(super) const NOTIFY_COST: u32 = 10;
+/// Places that a `return` may lead back to; the oldest is forgotten.
+pub(super) const MAX_RETURNS: usize = 8;
 /// Intents that the briefing recalls.
 const MAX_ASKED: usize = 5;
 
@@ -78,6 +81,22 @@ pub(super) enum Back {
     Nowhere,
 }
 
+/// Where a `return` leads.
+#[derive(Debug)]
+pub(super) struct Return {
+    pub(super) state: usize,
+    pub(super) step: usize,
+    /// The wait that was left, where the caller asked for something else in between.
+    pub(super) wait: Option<(Pause, Asked)>,
+}
+
+/// How far a form was.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) settled: Vec<bool>,
+    pub(super) corrections: u32,
+}
+
 /// One call's walk through a plan.
 pub struct Script {
     pub(super) plan: Arc<Plan>,
@@ -100,6 +119,7 @@ pub struct Script {
     pub(super) settled: Vec<bool>,
     /// How often the form was to be corrected.
     pub(super) corrections: u32,
+    pub(super) returns: VecDeque<Return>,
     pub(super) budget: u32,
     pub(super) expect: Option<Expect>,
     pub(super) reason: String,
@@ -131,6 +151,7 @@ impl Script {
             given: Vec::new(),
             settled: Vec::new(),
             corrections: 0,
+            returns: VecDeque::new(),
             budget: MAX_STEPS,
             expect: None,
             reason: String::new(),
@@ -216,10 +237,10 @@ impl Script {
         self.variables.caller(caller);
         let plan = Arc::clone(&self.plan);
         if let Some(lookup) = &plan.lookup {
-            match plan.templates.render(&lookup.url, self.scope()) {
-                Ok(url) => {
+            match lookup.request.filled(&plan.templates, &self.scope()) {
+                Ok(fetch) => {
                     self.wait = Wait::Lookup;
-                    self.out.push_back(Action::Fetch(Fetch { url, timeout: lookup.timeout, masked: false }));
+                    self.out.push_back(Action::Fetch(fetch));
                     return;
                 }
                 Err(why) => self.trouble(format!("the caller's lookup has no address: {why}")),
@@ -283,7 +304,7 @@ impl Script {
             if taken && self.take(&guarded.step) {
                 return;
             }
-            if !taken || !matches!(guarded.step, Step::Goto(_)) {
+            if !taken || !matches!(guarded.step, Step::Goto(_) | Step::Call(_) | Step::Return) {
                 self.step += 1;
             }
         }

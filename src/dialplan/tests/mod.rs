@@ -5,6 +5,7 @@ mod check;
 mod examples;
 mod forms;
 mod limits;
+mod services;
 
 use std::sync::Arc;
 
@@ -117,7 +118,14 @@ fn written(action: Action) -> String {
                 Expect::Slot { slot } => format!("listen slot {slot}"),
             }
         }
-        Action::Fetch(fetch) => format!("fetch{} {}", if fetch.masked { "*" } else { "" }, fetch.url),
+        Action::Fetch(fetch) => {
+            let method = if fetch.body.is_some() { format!(" {}", fetch.method.name()) } else { String::new() };
+            let body = fetch.body.map(|body| format!(" {body}")).unwrap_or_default();
+            format!("fetch{}{method} {}{body}", if fetch.masked { "*" } else { "" }, fetch.url)
+        }
+        Action::Notify(fetch) => {
+            format!("notify{} {}", if fetch.masked { "*" } else { "" }, fetch.body.unwrap_or_default())
+        }
         Action::Transfer(transfer) => format!("transfer {} ({})", transfer.target, transfer.reason),
         Action::End => "end".into(),
         Action::Trouble { what } => format!("trouble {what}"),
