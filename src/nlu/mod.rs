@@ -3,16 +3,23 @@
 pub mod background;
 pub mod dates;
 pub mod digits;
+pub mod email;
 pub mod intents;
 pub mod keypad;
 mod lexicon;
 pub mod money;
+pub mod names;
 pub mod numbers;
+pub mod passing;
 pub mod person;
+pub mod phone;
+pub mod postcode;
 mod ridge;
 pub mod slots;
+mod spelling;
 pub mod spoken;
 pub mod text;
+pub mod times;
 pub mod word_errors;
 pub mod yes_no;
 

@@ -6,7 +6,7 @@ use jiff::civil::date;
 use proptest::prelude::*;
 
 use super::slots::{Fill, SlotKind, fill, fill_keys};
-use super::{lexicon, spoken, text};
+use super::{lexicon, passing, spoken, text};
 
 fn kinds() -> Vec<SlotKind> {
     vec![
@@ -18,6 +18,10 @@ fn kinds() -> Vec<SlotKind> {
         SlotKind::Time,
         SlotKind::YesNo,
         SlotKind::Choice(vec!["savings account".into(), "the other one".into(), String::new()]),
+        SlotKind::Name,
+        SlotKind::Postcode,
+        SlotKind::Email,
+        SlotKind::Phone,
         SlotKind::Text,
     ]
 }
@@ -75,6 +79,16 @@ const CORNERS: &[&str] = &[
     "İ",
     "’",
     "٣",
+    "at",
+    "@",
+    "dot",
+    "com",
+    "J-O-H-N",
+    "as",
+    "in",
+    "plus",
+    "name",
+    "two hundred",
 ];
 
 proptest! {
@@ -121,7 +135,7 @@ proptest! {
     #[test]
     fn times_that_are_spoken_are_heard(hour in 0_i8..24, minute in 0_i8..60) {
         let time = jiff::civil::Time::new(hour, minute, 0, 0).expect("a time");
-        prop_assert_eq!(super::dates::time(&spoken::time(time)).map(|(t, _)| t), Some(time), "{}", spoken::time(time));
+        prop_assert_eq!(super::times::time(&spoken::time(time)).map(|(t, _)| t), Some(time), "{}", spoken::time(time));
     }
 }
 
@@ -133,6 +147,9 @@ fn read_all(heard: &str) {
         }
         fill_keys(&kind, heard, today);
     }
+    let kinds = kinds();
+    let wanted: Vec<(usize, &SlotKind)> = kinds.iter().enumerate().collect();
+    passing::in_passing(heard, &wanted, today);
     text::normalise(heard);
     spoken::digits(heard);
     lexicon::Phrases::new([(0, heard)].into_iter()).find(heard, &[0]);

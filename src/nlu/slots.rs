@@ -5,7 +5,7 @@
 use jiff::civil::Date;
 
 use super::text::{clean, edit_distance, normalise};
-use super::{dates, digits, money, numbers, yes_no};
+use super::{dates, digits, email, money, names, numbers, phone, postcode, times, yes_no};
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,14 @@ pub enum SlotKind {
     YesNo,
     /// One of these; canonical as written here.
     Choice(Vec<String>),
+    /// A person's name; canonical "Ann Lee".
+    Name,
+    /// A postcode; canonical "SW1A 1AA", "94107".
+    Postcode,
+    /// An address of electronic mail; canonical "ann.lee@example.com".
+    Email,
+    /// A telephone number; canonical "+442079460000", or without the `+` where none was said.
+    Phone,
     /// Whatever was said, tidied.
     Text,
 }
@@ -78,12 +86,16 @@ pub fn fill(kind: &SlotKind, text: &str, today: Date) -> Fill {
         })),
         SlotKind::Date => value(dates::date(text, today).map(|date| (date.to_string(), 0.9))),
         SlotKind::Time => {
-            value(dates::time(text).map(|(time, sure)| (format!("{:02}:{:02}", time.hour(), time.minute()), sure)))
+            value(times::time(text).map(|(time, sure)| (format!("{:02}:{:02}", time.hour(), time.minute()), sure)))
         }
         SlotKind::YesNo => {
             value(yes_no::yes_no(text).map(|(yes, sure)| ((if yes { "yes" } else { "no" }).to_string(), sure)))
         }
         SlotKind::Choice(options) => fill_choice(text, options),
+        SlotKind::Name => value(names::name(text)),
+        SlotKind::Postcode => value(postcode::postcode(text)),
+        SlotKind::Email => value(email::email(text)),
+        SlotKind::Phone => value(phone::phone(text)),
         SlotKind::Text => {
             let tidy = clean(text);
             value((!tidy.is_empty()).then_some((tidy, 1.0)))
@@ -95,7 +107,9 @@ pub fn fill(kind: &SlotKind, text: &str, today: Date) -> Fill {
 /// counted from one; yes and no are one and two. Dates and times are `MMDD`, `MMDDYYYY` and `HHMM`.
 pub fn fill_keys(kind: &SlotKind, keys: &str, today: Date) -> Fill {
     let spoken = match kind {
-        SlotKind::Digits { .. } | SlotKind::Text => keys.to_string(),
+        SlotKind::Digits { .. } | SlotKind::Phone | SlotKind::Postcode | SlotKind::Text => keys.to_string(),
+        // Letters are on no keypad that callers still know.
+        SlotKind::Name | SlotKind::Email => return Fill::None,
         SlotKind::Number | SlotKind::Money => keys.replacen('*', ".", 1),
         SlotKind::YesNo => match keys {
             "1" => "yes".to_string(),
