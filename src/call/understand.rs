@@ -10,13 +10,19 @@ use super::ports::Hint;
 use crate::dialplan::script::{Expect, Heard, Listen};
 use crate::dialplan::{Plan, SlotKind as PlanKind};
 use crate::nlu::background;
-use crate::nlu::intents::{Classifier, Example};
+use crate::nlu::intents::{Classifier, Example, name_as_example};
 use crate::nlu::keypad::{EntryRule, LONGEST};
+use crate::nlu::passing::in_passing;
+use crate::nlu::person::asks_for_person;
 use crate::nlu::slots::{self, Fill, SlotKind};
 use crate::nlu::yes_no::yes_no;
 
 /// While a slot is asked for, an intent must be plainer: digits and names resemble many things a little.
 const ACCEPT_ASIDE: f32 = 0.75;
+/// Over free text it must be plainer still: any words fill such a slot.
+const ACCEPT_OVER_TEXT: f32 = 0.9;
+/// How sure a wish for a person is, when the plan has an intent for it.
+const PERSON: f32 = 0.97;
 
 /// What a turn means. Indices are the plan's.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -52,13 +58,18 @@ pub struct Understanding {
     /// Intents first, then knowledge entries: they compete for the same words.
     classifier: Classifier,
     kinds: Vec<SlotKind>,
+    /// The intent by which callers ask for a person, where the plan has one.
+    person: Option<usize>,
 }
 
 impl Understanding {
-    /// The texts whose embeddings [`Understanding::train`] wants: every intent's examples, then every knowledge entry's
-    /// questions.
+    /// The texts whose embeddings [`Understanding::train`] wants: every intent's examples and its name, as far as that
+    /// says something, then every knowledge entry's questions.
     pub fn texts(plan: &Plan) -> Vec<Vec<String>> {
-        let intents = plan.intents().iter().map(|intent| intent.examples.clone());
+        let intents = plan.intents().iter().map(|intent| {
+            let name = name_as_example(&intent.name).filter(|name| !intent.examples.contains(name));
+            intent.examples.iter().cloned().chain(name).collect()
+        });
         intents.chain(plan.knowledge().map(<[String]>::to_vec)).collect()
     }
 
@@ -77,7 +88,11 @@ impl Understanding {
             background::sentences().zip(background).map(|(text, embedding)| Example { text, embedding }).collect();
         let classifier = Classifier::train(&classes, &background);
         let kinds = plan.slots().iter().map(|slot| kind_of(&slot.kind)).collect();
-        Self { plan, classifier, kinds }
+        let person = plan.intents().iter().position(|intent| {
+            let asking = intent.examples.iter().filter(|example| asks_for_person(example)).count();
+            asking > 0 && asking * 2 >= intent.examples.len()
+        });
+        Self { plan, classifier, kinds, person }
     }
 
     /// What can be told from the words alone, without an embedding: a slot's value, a yes or no, an example's own words.
@@ -86,9 +101,19 @@ impl Understanding {
         if text.trim().is_empty() {
             return Some(Meaning::default());
         }
-        let slots = self.in_passing(text, listen, today);
-        let slot = self.slot(text, listen, today);
+        if asks_for_person(text)
+            && let Some(meaning) = self.person(text, listen)
+        {
+            return Some(meaning);
+        }
+        let (slot, slots) = self.values(text, listen, today);
         let yes_no = yes_no(text).map(|(yes, _)| yes);
+        let found = || self.classifier.match_text(text, &self.allowed(listen));
+        if self.expects_any_words(listen) {
+            // An intent's own words are no text; whether other words are, their meaning tells.
+            let found = found().filter(|(_, score)| *score >= ACCEPT_OVER_TEXT);
+            return found.map(|found| Meaning { slots, ..self.meaning(found, yes_no) });
+        }
         if slot.is_some() {
             return Some(Meaning { slot, slots, ..Meaning::default() });
         }
@@ -96,21 +121,46 @@ impl Understanding {
         if answered && matches!(listen.map(|l| &l.expect), Some(Expect::YesNo)) {
             return Some(Meaning { yes_no, slots, ..Meaning::default() });
         }
-        let found = self.classifier.match_text(text, &self.allowed(listen))?;
-        Some(Meaning { slots, ..self.meaning(found, yes_no) })
+        Some(Meaning { slots, ..self.meaning(found()?, yes_no) })
     }
 
     /// What an embedding of the words tells.
     pub fn by_vector(&self, text: &str, embedding: &[f32], listen: Option<&Listen>, today: Date) -> Meaning {
-        let slot = self.slot(text, listen, today);
-        let slots = self.in_passing(text, listen, today);
+        let (slot, slots) = self.values(text, listen, today);
         let yes_no = yes_no(text).map(|(yes, _)| yes);
         let ranking = self.classifier.rank(Example { text, embedding }, &self.allowed(listen));
-        let aside = matches!(listen.map(|l| &l.expect), Some(Expect::Slot { .. }));
-        match ranking.best.filter(|(_, score)| !aside || *score >= ACCEPT_ASIDE) {
-            Some(best) => Meaning { slot, slots, ..self.meaning(best, yes_no) },
+        let any_words = self.expects_any_words(listen);
+        let least = match listen.map(|l| &l.expect) {
+            Some(Expect::Slot { .. }) if any_words => ACCEPT_OVER_TEXT,
+            Some(Expect::Slot { .. }) => ACCEPT_ASIDE,
+            _ => 0.0,
+        };
+        match ranking.best.filter(|(_, score)| *score >= least) {
+            // What is plainly meant is no text.
+            Some(best) => Meaning { slot: slot.filter(|_| !any_words), slots, ..self.meaning(best, yes_no) },
             None => Meaning { slot, slots, yes_no, ..Meaning::default() },
         }
+    }
+
+    /// A wish for a person: the plan's own intent for it; or, where any words would fill the slot, nothing, so that the
+    /// repair offers one.
+    fn person(&self, text: &str, listen: Option<&Listen>) -> Option<Meaning> {
+        /// A longer text says more than that.
+        const SHORT: usize = 8;
+        let intent = self.person.filter(|person| self.allowed(listen).contains(person));
+        match intent {
+            Some(intent) => Some(Meaning { intent: Some((intent, PERSON)), ..Meaning::default() }),
+            None if self.expects_any_words(listen) && text.split_whitespace().count() <= SHORT => {
+                self.classifier.match_text(text, &self.allowed(listen)).is_none().then(Meaning::default)
+            }
+            None => None,
+        }
+    }
+
+    /// Whether a slot is asked for that hardly any words would not fill.
+    fn expects_any_words(&self, listen: Option<&Listen>) -> bool {
+        let Some(Expect::Slot { slot }) = listen.map(|l| &l.expect) else { return false };
+        matches!(self.kinds.get(*slot), Some(SlotKind::Text | SlotKind::Name))
     }
 
     fn meaning(&self, (class, score): (usize, f32), yes_no: Option<bool>) -> Meaning {
@@ -133,36 +183,45 @@ impl Understanding {
         }
     }
 
-    fn slot(&self, text: &str, listen: Option<&Listen>, today: Date) -> Option<String> {
-        let Some(Expect::Slot { slot }) = listen.map(|l| &l.expect) else { return None };
-        match slots::fill(self.kinds.get(*slot)?, text, today) {
-            Fill::Value { canonical, .. } => Some(canonical),
-            _ => None,
-        }
-    }
-
-    /// Values of the slots that may be filled in passing. A number counts for one slot only: the first that takes it, and
-    /// none where the slot that is asked for is a number itself.
-    fn in_passing(&self, text: &str, listen: Option<&Listen>, today: Date) -> Vec<(usize, String)> {
-        let Some(listen) = listen else { return Vec::new() };
+    /// The value of the slot that is asked for, and those of the slots that may be filled in passing. Each word counts for
+    /// one slot.
+    fn values(&self, text: &str, listen: Option<&Listen>, today: Date) -> (Option<String>, Vec<(usize, String)>) {
+        let Some(listen) = listen else { return (None, Vec::new()) };
         let asked = match listen.expect {
             Expect::Slot { slot } => Some(slot),
             Expect::YesNo | Expect::Intents { .. } => None,
         };
-        let mut families: Vec<Family> = asked.and_then(|slot| family(self.kinds.get(slot)?)).into_iter().collect();
-        let mut found = Vec::new();
-        for &at in listen.slots.iter().filter(|at| Some(**at) != asked) {
-            let Some(kind) = self.kinds.get(at) else { continue };
-            let Some(family) = family(kind).filter(|family| *family == Family::Choice || !families.contains(family))
-            else {
-                continue;
-            };
-            if let Fill::Value { canonical, .. } = slots::fill(kind, text, today) {
-                families.push(family);
-                found.push((at, canonical));
-            }
-        }
-        found
+        let mut at: Vec<usize> = listen.slots.iter().copied().chain(asked).collect();
+        at.sort_unstable();
+        at.dedup();
+        // The slot that is asked for goes first among those of its kind.
+        at.sort_by_key(|slot| Some(*slot) != asked);
+        let wanted: Vec<(usize, &SlotKind)> =
+            at.iter().filter_map(|slot| Some((*slot, self.kinds.get(*slot)?))).collect();
+        let given = if wanted.iter().any(|(slot, _)| Some(*slot) != asked) {
+            in_passing(text, &wanted, today)
+        } else {
+            Vec::new()
+        };
+        let value = given.iter().find(|given| Some(given.slot) == asked).map(|given| given.canonical.clone());
+        let slots: Vec<(usize, String)> =
+            given.into_iter().filter(|g| Some(g.slot) != asked).map(|g| (g.slot, g.canonical)).collect();
+        let alone = || match slots::fill(self.kinds.get(asked?)?, text, today) {
+            Fill::Value { canonical, .. } => Some(canonical),
+            _ => None,
+        };
+        let value = value.or_else(|| alone().filter(|_| self.stands_beside(asked, &slots)));
+        (value, slots)
+    }
+
+    /// Whether a value read from the whole text may stand beside those that were taken from parts of it: a number that is
+    /// another slot's, it may not be.
+    fn stands_beside(&self, asked: Option<usize>, taken: &[(usize, String)]) -> bool {
+        let numeric = |slot: usize| {
+            use SlotKind::{Date, Digits, Money, Number, Phone, Postcode, Time};
+            matches!(self.kinds.get(slot), Some(Digits { .. } | Number | Money | Date | Time | Phone | Postcode))
+        };
+        !asked.is_some_and(numeric) || !taken.iter().any(|(slot, _)| numeric(*slot))
     }
 
     /// What helps the recogniser to hear this.
@@ -175,6 +234,7 @@ impl Understanding {
                     let count = |n: usize| u8::try_from(n).unwrap_or(u8::MAX);
                     Hint::Digits { least: count(least), most: count(most) }
                 }
+                Some(SlotKind::Phone) => Hint::Digits { least: 3, most: 15 },
                 Some(SlotKind::YesNo) => Hint::YesNo,
                 Some(SlotKind::Date) => Hint::Date,
                 Some(SlotKind::Choice(choices)) => Hint::Words(choices.join(", ").into()),
@@ -200,26 +260,6 @@ impl Understanding {
     }
 }
 
-/// Kinds of slot that the same words could fill.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Family {
-    Number,
-    Day,
-    Hour,
-    Choice,
-}
-
-/// `None` for what cannot be told from other words in passing.
-fn family(kind: &SlotKind) -> Option<Family> {
-    match kind {
-        SlotKind::Digits { .. } | SlotKind::Number | SlotKind::Money => Some(Family::Number),
-        SlotKind::Date => Some(Family::Day),
-        SlotKind::Time => Some(Family::Hour),
-        SlotKind::Choice(_) => Some(Family::Choice),
-        SlotKind::YesNo | SlotKind::Text => None,
-    }
-}
-
 /// The language's slots are understood by these means.
 fn kind_of(kind: &PlanKind) -> SlotKind {
     match kind {
@@ -232,7 +272,14 @@ fn kind_of(kind: &PlanKind) -> SlotKind {
         PlanKind::Money => SlotKind::Money,
         PlanKind::Date => SlotKind::Date,
         PlanKind::Time => SlotKind::Time,
-        PlanKind::Phone => SlotKind::Digits { length: Some((3, 15)) },
-        PlanKind::Name | PlanKind::Postcode | PlanKind::Email | PlanKind::Text => SlotKind::Text,
+        PlanKind::Phone => SlotKind::Phone,
+        PlanKind::Name => SlotKind::Name,
+        PlanKind::Postcode => SlotKind::Postcode,
+        PlanKind::Email => SlotKind::Email,
+        PlanKind::Text => SlotKind::Text,
     }
 }
+
+#[cfg(test)]
+#[path = "understand_tests.rs"]
+mod tests;

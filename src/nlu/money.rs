@@ -65,14 +65,22 @@ fn unit(token: Option<&Token>) -> Option<Unit> {
     }
 }
 
+/// The first amount with its currency, else the first number: "three tickets for twenty dollars" is twenty.
 fn first(tokens: &[Token]) -> Option<Money> {
-    (0..tokens.len()).find_map(|at| {
-        let token = &tokens[at];
-        let starts = token.is_numeric()
+    let starts = |at: &usize| {
+        let token = &tokens[*at];
+        token.is_numeric()
             || matches!(token, Token::Minus | Token::Point)
-            || ["half", "dozen", "couple", "grand"].iter().any(|word| token.is(word));
-        starts.then(|| amount(tokens, at)).flatten()
-    })
+            || ["half", "dozen", "couple", "grand"].iter().any(|word| token.is(word))
+    };
+    let mut bare = None;
+    for read in (0..tokens.len()).filter(starts).filter_map(|at| amount(tokens, at)) {
+        if read.currency.is_some() {
+            return Some(read);
+        }
+        bare = bare.or(Some(read));
+    }
+    bare
 }
 
 fn amount(tokens: &[Token], at: usize) -> Option<Money> {
@@ -179,6 +187,7 @@ mod tests {
             ("ten dollars, no, twenty dollars", 2_000, dollar),
             ("a hundred", 10_000, None),
             ("99p", 99, Some(Currency::Pound)),
+            ("three tickets for twenty dollars", 2_000, dollar),
         ];
         for (text, minor, currency) in rows {
             assert_eq!(money(text), Some(Money { minor: *minor, currency: *currency }), "{text}");

@@ -1,0 +1,139 @@
+//! What turns mean, by plan.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::civil::date;
+
+use super::*;
+
+const PLAN: &str = "
+dialplan: shop
+language: en-US
+intents:
+  order_status: [where is my order, has my parcel been sent]
+  return_item: [I want to return something, send it back]
+  agent: [let me talk to a person, human please]
+slots:
+  story: {type: text, prompt: What happened?}
+  name: {type: name, prompt: Who is calling?}
+  amount: {type: money, prompt: How much?}
+  account: {type: choice, choices: [savings, checking], prompt: Which account?}
+  day: {type: date, prompt: Which day?}
+start: hello
+states:
+  hello:
+    steps:
+      - listen: How can I help?
+    on:
+      order_status: tell
+      return_item: tell
+      agent: tell
+  tell:
+    steps:
+      - ask: story
+      - ask: name
+      - ask: amount
+      - ask: account
+      - ask: day
+      - end:
+";
+
+/// A bag of hashed words of length one: alike when words are shared.
+fn embed(text: &str) -> Vec<f32> {
+    let mut vector = vec![0.0_f32; 64];
+    for word in text.to_lowercase().split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        let hash = word.bytes().fold(7_usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(usize::from(byte)));
+        vector[hash % 64] += 1.0;
+    }
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-6);
+    vector.into_iter().map(|x| x / length).collect()
+}
+
+fn understanding() -> Understanding {
+    let checked = crate::dialplan::load(PLAN.as_bytes(), "plan");
+    let plan = Arc::new(checked.plan.unwrap_or_else(|| panic!("{:?}", checked.diagnostics)));
+    let vectors: Vec<Vec<Vec<f32>>> =
+        Understanding::texts(&plan).iter().map(|class| class.iter().map(|text| embed(text)).collect()).collect();
+    let background: Vec<Vec<f32>> = background::sentences().map(embed).collect();
+    Understanding::train(plan, &vectors, &background)
+}
+
+fn listen(expect: Expect, slots: &[usize]) -> Listen {
+    Listen {
+        expect,
+        intents: vec![0, 1, 2],
+        knowledge: Vec::new(),
+        slots: slots.to_vec(),
+        timeout: Duration::from_secs(5),
+    }
+}
+
+fn heard(understanding: &Understanding, text: &str, listen: &Listen) -> Meaning {
+    let today = date(2026, 11, 22);
+    understanding
+        .at_once(text, Some(listen), today)
+        .unwrap_or_else(|| understanding.by_vector(text, &embed(text), Some(listen), today))
+}
+
+fn slot(understanding: &Understanding, name: &str) -> usize {
+    understanding.plan.slots().iter().position(|slot| slot.name == name).expect("a slot of the plan")
+}
+
+#[test]
+fn free_text_swallows_neither_intents_nor_a_wish_for_a_person() {
+    let understanding = understanding();
+    let (story, name) = (slot(&understanding, "story"), slot(&understanding, "name"));
+    let rows: &[(usize, &str, Option<usize>, Option<&str>)] = &[
+        (story, "the vase arrived in pieces", None, Some("the vase arrived in pieces")),
+        (story, "agent", Some(2), None),
+        (story, "can I speak to a human being please", Some(2), None),
+        (story, "Where is my order?", Some(0), None),
+        (name, "my name is Ann Lee", None, Some("Ann Lee")),
+        (name, "agent", Some(2), None),
+        (name, "where is my order", Some(0), None),
+    ];
+    for (slot, text, intent, value) in rows {
+        let meaning = heard(&understanding, text, &listen(Expect::Slot { slot: *slot }, &[]));
+        assert_eq!(meaning.intent.map(|(intent, _)| intent), *intent, "{text}");
+        assert_eq!(meaning.slot.as_deref(), *value, "{text}");
+    }
+    // Where the plan puts nobody through, the repair has to: the words are no story.
+    let mut nowhere = listen(Expect::Slot { slot: story }, &[]);
+    nowhere.intents = vec![0, 1];
+    assert!(heard(&understanding, "give me a person", &nowhere).is_nothing());
+}
+
+#[test]
+fn one_sentence_gives_several_values() {
+    let understanding = understanding();
+    let [amount, account, day] = ["amount", "account", "day"].map(|name| slot(&understanding, name));
+    let all = [account, amount, day];
+    let listen = listen(Expect::Slot { slot: amount }, &all);
+    let meaning = heard(&understanding, "transfer two hundred to savings on Friday", &listen);
+    assert_eq!(meaning.slot.as_deref(), Some("200.00"));
+    let mut slots = meaning.slots;
+    slots.sort();
+    let mut expected = vec![(account, "savings".to_string()), (day, "2026-11-27".to_string())];
+    expected.sort();
+    assert_eq!(slots, expected);
+}
+
+#[test]
+fn a_day_is_no_amount() {
+    let understanding = understanding();
+    let [amount, day] = ["amount", "day"].map(|name| slot(&understanding, name));
+    let meaning = heard(&understanding, "on December 3rd", &listen(Expect::Slot { slot: amount }, &[amount, day]));
+    assert_eq!(meaning.slot, None);
+    assert_eq!(meaning.slots, [(day, "2026-12-03".to_string())]);
+}
+
+#[test]
+fn an_intents_name_is_an_example_of_it() {
+    let understanding = understanding();
+    let texts = Understanding::texts(&understanding.plan);
+    assert!(texts[0].contains(&"order status".to_string()), "{:?}", texts[0]);
+    let meaning =
+        heard(&understanding, "order status", &listen(Expect::Intents { intents: vec![0, 1, 2], keys: vec![] }, &[]));
+    assert_eq!(meaning.intent.map(|(intent, _)| intent), Some(0));
+}
