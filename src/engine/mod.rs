@@ -12,6 +12,7 @@
 //! ```
 
 mod config;
+pub mod embeddings;
 mod error;
 mod lane;
 #[cfg(feature = "onnx")]

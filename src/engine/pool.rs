@@ -3,12 +3,13 @@
 //! Owns the lanes (one a kind of job), the voice thread and the prompts cache. Clones share them; when the last is
 //! dropped the threads end by themselves.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::lane::{Build, Job, Lane, LaneOptions};
+use super::embeddings::{EmbeddingStore, Embeddings};
+use super::lane::{Build, Job, Lane, LaneOptions, lock};
 use super::prompts::{PromptKey, PromptLimits, Prompts};
 use super::queue::{Class, Entry};
 use super::scripted::{
@@ -63,6 +64,8 @@ pub struct EngineOptions {
     pub detector: Factory<dyn VoiceDetector>,
     /// Bounds of the prompts cache.
     pub prompts: PromptLimits,
+    /// Where the embeddings of plans' texts are kept.
+    pub embeddings: EmbeddingStore,
 }
 
 /// The engines. Cheap to clone.
@@ -81,6 +84,7 @@ struct Shared {
     voice: VoiceEngine,
     prompts: Arc<Prompts>,
     manner: Arc<dyn Fn(&str) -> String + Send + Sync>,
+    embeddings: Mutex<Embeddings>,
     calls: AtomicU64,
 }
 
@@ -108,6 +112,7 @@ impl Engines {
             embedding: embedding.wait()?,
             prompts,
             manner: options.manner,
+            embeddings: Mutex::new(Embeddings::open(&options.embeddings)),
             calls: AtomicU64::new(0),
         };
         Ok(Self { shared: Arc::new(shared), call: None })
@@ -126,6 +131,7 @@ impl Engines {
             embedder: Arc::new(|| Ok(Box::new(ScriptedEmbedder))),
             detector: Arc::new(|| Ok(Box::new(ScriptedVoiceDetector))),
             prompts: PromptLimits { memory_bytes: 16 << 20, disk: None },
+            embeddings: EmbeddingStore::default(),
         })
     }
 
@@ -178,9 +184,23 @@ impl Engines {
         self.shared.embedding.submit(Entry { class: Class::Live, needed: deadline, deadline, key: None, job: task });
     }
 
-    /// Vectors of many texts, for a plan that is being loaded: blocks for about 6 ms a text. Calls go first.
+    /// Vectors of many texts, for a plan that is being loaded: blocks for about 6 ms a text that is not known from an
+    /// earlier start. Calls go first. Texts of plans only: they are kept on disk.
     pub fn embed_all(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, JobError> {
-        texts.into_iter().map(|text| self.embed_one(text)).collect()
+        let embed = |text: String| {
+            let known = lock(&self.shared.embeddings).get(&text);
+            known.map_or_else(
+                || {
+                    let vector = self.embed_one(text.clone())?;
+                    lock(&self.shared.embeddings).put(&text, &vector);
+                    Ok(vector)
+                },
+                Ok,
+            )
+        };
+        let vectors = texts.into_iter().map(embed).collect();
+        lock(&self.shared.embeddings).save();
+        vectors
     }
 
     fn embed_one(&self, text: String) -> Result<Vec<f32>, JobError> {

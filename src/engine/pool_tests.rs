@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 
 use super::lane::lock;
 use super::now;
-use super::pool::{EngineOptions, Engines};
+use super::pool::{EngineOptions, Engines, Factory};
 use super::prompts::PromptLimits;
 use super::scripted::{
     ScriptedEmbedder, ScriptedRecognizer, ScriptedTurnDetector, ScriptedVoice, ScriptedVoiceDetector, spoken,
 };
 use crate::audio::Rate;
 use crate::call::ports::{
-    AbortFlag, Done, EmbedJob, Hint, JobError, Keep, RecognizeJob, Recognizer, Reply, Role, SayId, SynthesizeJob,
-    Synthesizer, Transcript, TurnEndJob, TurnId,
+    AbortFlag, Done, EmbedJob, Embedder, Hint, JobError, Keep, RecognizeJob, Recognizer, Reply, Role, SayId,
+    SynthesizeJob, Synthesizer, Transcript, TurnEndJob, TurnId,
 };
 
 const LONG: Duration = Duration::from_secs(600);
@@ -32,6 +32,7 @@ fn options() -> EngineOptions {
         embedder: Arc::new(|| Ok(Box::new(ScriptedEmbedder))),
         detector: Arc::new(|| Ok(Box::new(ScriptedVoiceDetector))),
         prompts: PromptLimits { memory_bytes: 1 << 20, disk: None },
+        embeddings: super::embeddings::EmbeddingStore::default(),
     }
 }
 
@@ -449,4 +450,32 @@ fn scripted_engines_hear_what_they_said() {
     let noise: Arc<[i16]> = (0..8000).map(|i: i32| (i * 7919 % 3001 - 1500) as i16).collect();
     engines.recognize(RecognizeJob { pcm: noise, ..hear(2, Role::Final, now() + LONG) }, inbox.reply());
     assert_eq!(inbox.heard().1.unwrap(), "");
+}
+
+#[test]
+fn a_plans_texts_are_embedded_once_over_restarts() {
+    static EMBEDDED: AtomicUsize = AtomicUsize::new(0);
+    struct Counting;
+    impl Embedder for Counting {
+        fn embed(&mut self, text: &str) -> Result<Vec<f32>, JobError> {
+            EMBEDDED.fetch_add(1, Ordering::SeqCst);
+            Ok(vec![text.len() as f32, 1.0])
+        }
+        fn dimensions(&self) -> usize {
+            2
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let texts = || ["block my card", "what is my balance", "block my card"].map(str::to_string).to_vec();
+    let run = || {
+        let embeddings =
+            super::embeddings::EmbeddingStore { folder: Some(folder.path().to_owned()), model: "m".to_string() };
+        let embedder: Factory<dyn Embedder> = Arc::new(|| Ok(Box::new(Counting)));
+        Engines::start(EngineOptions { embedder, embeddings, ..options() }).unwrap().embed_all(texts()).unwrap()
+    };
+    let first = run();
+    assert_eq!(first[0], [13.0, 1.0]);
+    assert_eq!(EMBEDDED.load(Ordering::SeqCst), 2);
+    assert_eq!(run(), first);
+    assert_eq!(EMBEDDED.load(Ordering::SeqCst), 2);
 }

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::embeddings::EmbeddingStore;
 use super::minilm::MiniLm;
 use super::models::Registry;
 use super::phonemes;
@@ -51,14 +52,22 @@ fn options(registry: &Registry, config: &EngineConfig) -> Result<EngineOptions, 
         embedder: Arc::new(move || Ok(Box::new(MiniLm::load(&minilm, &pieces)?))),
         detector: Arc::new(move || Ok(Box::new(Silero::load(&silero)?))),
         prompts: PromptLimits { memory_bytes: config.prompts_memory_bytes, disk },
+        embeddings: EmbeddingStore {
+            folder: Some(registry.store().dir().join(".embeddings")),
+            model: sums(registry, "minilm-l6"),
+        },
     })
 }
 
 /// All that shapes the sound of a voice: another model of the same name makes another prompt.
 fn sound_of(registry: &Registry, voice: &str, manner: Manner) -> String {
-    let files = registry.model(voice).map(|model| model.files.as_slice()).unwrap_or_default();
-    let sums: Vec<&str> = files.iter().map(|file| file.origin.sha256.as_str()).collect();
-    format!("{voice} {} length {} noise {}", sums.join(" "), manner.length, manner.noise)
+    format!("{voice} {} length {} noise {}", sums(registry, voice), manner.length, manner.noise)
+}
+
+/// The checksums of a model's files.
+fn sums(registry: &Registry, model: &str) -> String {
+    let files = registry.model(model).map(|model| model.files.as_slice()).unwrap_or_default();
+    files.iter().map(|file| file.origin.sha256.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 /// A file whose checksum was just found right.
