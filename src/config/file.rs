@@ -305,8 +305,8 @@ mod tests {
     fn a_recogniser_is_chosen_by_language_and_role() {
         let text = "[recognition.en]\nfinals = \"whisper-tiny.en\"\n";
         let environment = [("SIDETONE_RECOGNITION_EN_PARTIALS", "whisper-tiny.en")];
-        let config = load(text, &environment, &["recognition.en.digits=moonshine-tiny-en"]).unwrap().recognition;
-        let names = [config.finals, config.partials, config.digits, config.unsure];
+        let config = load(text, &environment, &["recognition.en.expected=moonshine-tiny-en"]).unwrap().recognition;
+        let names = [config.finals, config.partials, config.expected, config.unsure];
         assert_eq!(names, ["whisper-tiny.en", "whisper-tiny.en", "moonshine-tiny-en", "whisper-tiny.en"]);
     }
 

@@ -13,8 +13,8 @@ pub struct RecognitionConfig {
     pub partials: String,
     /// Finished utterances.
     pub finals: String,
-    /// Finished utterances where digits are expected.
-    pub digits: String,
+    /// Finished utterances where digits, a date, yes or no, or certain words are expected: it must be able to heed that.
+    pub expected: String,
     /// Finished utterances that the model of `finals` is unsure of, and words said alone.
     pub unsure: String,
 }
@@ -24,7 +24,7 @@ impl Default for RecognitionConfig {
         Self {
             partials: "moonshine-tiny-en".to_string(),
             finals: "moonshine-tiny-en".to_string(),
-            digits: "whisper-tiny.en".to_string(),
+            expected: "whisper-tiny.en".to_string(),
             unsure: "whisper-tiny.en".to_string(),
         }
     }
@@ -34,7 +34,7 @@ impl RecognitionConfig {
     /// One model for everything.
     pub fn only(model: &str) -> Self {
         let name = || model.to_string();
-        Self { partials: name(), finals: name(), digits: name(), unsure: name() }
+        Self { partials: name(), finals: name(), expected: name(), unsure: name() }
     }
 }
 

@@ -11,7 +11,7 @@ use std::path::Path;
 use ort::session::{Session, SessionInputValue};
 use ort::value::{DynValue, Tensor, TensorRef};
 
-use super::tidy::{is_made_up, speech_only, without_loop};
+use super::tidy::{is_made_up, speech_only, without_loop, without_run};
 use super::{EngineError, onnx};
 use crate::call::ports::{AbortFlag, Hint, JobError, Recognizer, Role, Transcript};
 
@@ -132,7 +132,11 @@ impl Recognizer for Moonshine {
         };
         let (tokens, confidence) = self.decode(pcm, abort)?;
         let text = speech_only(&self.text(&tokens));
-        let text = without_loop(&text).unwrap_or(text);
+        let seconds = pcm.len() as f32 / RATE as f32;
+        let once = without_loop(&text).or_else(|| without_run(&text, seconds));
+        // What had to be cut is not to be trusted.
+        let confidence = if once.is_some() { confidence / 2.0 } else { confidence };
+        let text = once.unwrap_or(text);
         if text.is_empty() || is_made_up(&text, confidence) {
             return Ok(Transcript::default());
         }

@@ -52,6 +52,32 @@ fn is_number(word: &str) -> bool {
     word.chars().all(|c| c.is_ascii_digit()) || WORDS.contains(&word)
 }
 
+/// One word over and over, oftener than anyone can say it in that time (four times a second, after half a second of
+/// line), stays once: `None` if there is no such run. Digits too: "nine" nineteen times is no number.
+pub(super) fn without_run(text: &str, seconds: f32) -> Option<String> {
+    let most = 2.0 + 4.0 * (seconds - 0.5).max(0.0);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let same = |a: &str, b: &str| {
+        let plain = |w: &str| w.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
+        plain(a) == plain(b)
+    };
+    let run = words.chunk_by(|a, b| same(a, b)).scan(0, |at, run| {
+        *at += run.len();
+        Some((*at - run.len(), run.len()))
+    });
+    let (at, _) = run.into_iter().find(|(_, length)| *length as f32 > most)?;
+    Some(words[..=at].join(" "))
+}
+
+/// Whether a text says the same four words or more twice in a row: perhaps the caller did, perhaps the recogniser.
+pub(super) fn says_twice(text: &str) -> bool {
+    let plain: Vec<String> = text
+        .split_whitespace()
+        .map(|w| w.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase())
+        .collect();
+    (4..=plain.len() / 2).any(|n| plain.windows(2 * n).any(|both| both[..n] == both[n..]))
+}
+
 /// Whether so much text cannot have been said in so short a time (over 25 letters a second), or so little is odd
 /// for speech that long (under one letter in two seconds, from three seconds on).
 pub(super) fn is_implausible(text: &str, seconds: f32) -> bool {
@@ -119,6 +145,22 @@ mod tests {
             assert!(!fits(&six, odd), "{odd}");
         }
         assert!(fits(&Hint::Open, "4 0 7"));
+    }
+
+    #[test]
+    fn one_word_over_and_over_is_said_once() {
+        let nines = "9 ".repeat(19);
+        assert_eq!(without_run(&nines, 0.9).as_deref(), Some("9"));
+        assert_eq!(without_run("Three, three, three, three,", 0.9).as_deref(), Some("Three,"));
+        assert_eq!(without_run("0 0 0 0 0 0", 2.0), None, "six zeros take a second and a half");
+        assert_eq!(without_run("no no", 0.6), None);
+        assert_eq!(without_run("", 0.6), None);
+    }
+
+    #[test]
+    fn a_sentence_said_twice_is_doubted() {
+        assert!(says_twice("Press 5 to repeat the message. Press 5 to repeat the message."));
+        assert!(!says_twice("very very good, no no, I said I said so") && !says_twice("one two three four"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use whisper_rs::{
 
 use super::EngineError;
 use super::lane::lock;
-use super::tidy::{fits, is_implausible, is_made_up, speech_only, without_loop};
+use super::tidy::{fits, is_implausible, is_made_up, says_twice, speech_only, without_loop, without_run};
 use crate::call::ports::{AbortFlag, Hint, JobError, Recognizer, Role, Transcript};
 
 const RATE: usize = 16_000;
@@ -178,15 +178,17 @@ impl Recognizer for Whisper {
         let context = context_for(pcm.len());
         let first = self.run(pcm, hint, context)?;
         let seconds = pcm.len() as f32 / RATE as f32;
-        let cut = without_loop(&first.text);
-        let fits = fits(hint, &first.text);
-        let doubted = cut.is_some() || is_implausible(&first.text, seconds) || !fits;
-        let first = Transcript { text: cut.unwrap_or(first.text), ..first };
-        if !doubted || context == FULL_CONTEXT || role == Role::Partial {
-            return Ok(first);
+        let tidied = |heard: Transcript| {
+            let text = without_loop(&heard.text).unwrap_or(heard.text);
+            let text = without_run(&text, seconds).unwrap_or(text);
+            Transcript { text, ..heard }
+        };
+        let loops = without_loop(&first.text).is_some() || without_run(&first.text, seconds).is_some();
+        let odd = loops || says_twice(&first.text) || is_implausible(&first.text, seconds);
+        if (!odd && fits(hint, &first.text)) || context == FULL_CONTEXT || role == Role::Partial {
+            return Ok(tidied(first));
         }
         let second = self.run(pcm, hint, FULL_CONTEXT)?;
-        let text = without_loop(&second.text).unwrap_or(second.text);
-        Ok(Transcript { text, ..second })
+        Ok(tidied(second))
     }
 }

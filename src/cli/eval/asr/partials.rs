@@ -1,8 +1,9 @@
 //! Words while they are spoken: how right the settled ones are, how late they come, what they cost.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::processor_time;
 use super::sets::Said;
 use crate::audio::{Rate, resample};
 use crate::call::ports::{AbortFlag, Hint, Recognizer, Role};
@@ -42,10 +43,9 @@ pub(super) fn partials(engine: &mut dyn Recognizer, all: &[Said]) -> anyhow::Res
             longest = longest.max(window.len());
             let sound: Vec<f32> =
                 resample(&window, 8_000, 16_000)?.into_iter().map(|s| f32::from(s) / 32768.0).collect();
-            #[expect(clippy::disallowed_methods, reason = "the cost of recognition is measured")]
-            let started = Instant::now();
+            let started = processor_time();
             let heard = engine.recognize(&sound, &Hint::Open, Role::Partial, &AbortFlag::default())?;
-            spent += started.elapsed();
+            spent += processor_time().saturating_sub(started);
             let progress = streaming.heard(&heard.text);
             settled = progress.text.split_whitespace().take(progress.committed).collect::<Vec<_>>().join(" ");
             if end <= spoken {
