@@ -1,4 +1,5 @@
-//! What the models cost, each on one thread: Whisper and Piper per second of speech, a VAD window, an embedding.
+//! What the models cost, each on one thread: Whisper, Moonshine and Piper per second of speech, a VAD window, the end of a
+//! turn, an embedding; and how many threads recognise best.
 //!
 //! `cargo bench --bench engines`. Needs the fetched models; without them it says so and measures nothing.
 
@@ -14,13 +15,15 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use sidetone::audio::{Rate, resample};
 use sidetone::call::ports::{
     AbortFlag, Done, Embedder as _, Hint, Keep, RecognizeJob, Recognizer as _, Role, SayId, SynthesizeJob,
-    Synthesizer as _, TurnId, VoiceDetector as _,
+    Synthesizer as _, TurnDetector as _, TurnId, VoiceDetector as _,
 };
 use sidetone::engine::minilm::MiniLm;
 use sidetone::engine::models::Registry;
+use sidetone::engine::moonshine::Moonshine;
 use sidetone::engine::onnx;
 use sidetone::engine::piper::{Manner, Piper};
 use sidetone::engine::silero::Silero;
+use sidetone::engine::smart_turn::SmartTurn;
 use sidetone::engine::whisper::WhisperModel;
 use sidetone::engine::{EngineConfig, Engines};
 
@@ -51,6 +54,9 @@ fn engines(c: &mut Criterion) {
     let mut piper = Piper::load(&voice, &description, Manner { length: 1.0, noise: 0.667 }).expect("the voice loads");
     let whisper = WhisperModel::load(&file("whisper-tiny.en", "model.bin")).expect("Whisper loads");
     let mut ear = whisper.recognizer().expect("a state");
+    let parts = ["encoder.ort", "decoder.ort", "tokenizer.bin"].map(|part| file("moonshine-tiny-en", part));
+    let mut quick = Moonshine::load(&parts[0], &parts[1], &parts[2]).expect("Moonshine loads");
+    let mut turn = SmartTurn::load(&file("smart-turn", "model.onnx")).expect("Smart Turn loads");
     let mut silero = Silero::load(&file("silero-vad", "model.onnx")).expect("Silero loads");
     let mut minilm =
         MiniLm::load(&file("minilm-l6", "model.onnx"), &file("minilm-l6", "tokenizer.json")).expect("MiniLM loads");
@@ -77,8 +83,19 @@ fn engines(c: &mut Criterion) {
                 })
             });
         });
+        group.bench_function(format!("moonshine, {seconds:.1} s"), |b| {
+            b.iter_custom(|n| {
+                per_second(n, || {
+                    let heard = quick.recognize(&pcm, &Hint::Open, Role::Final, &AbortFlag::default());
+                    black_box(heard).expect("words");
+                    seconds
+                })
+            });
+        });
     }
     group.finish();
+    let pause = vec![0.01; 8 * 16_000];
+    c.bench_function("end of a turn", |b| b.iter(|| turn.turn_end(&pause).expect("a probability")));
 
     for rate in [Rate::Narrow, Rate::Wide] {
         let mut state = silero.start(rate);
