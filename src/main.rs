@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    end_quietly_when_nobody_reads();
     match sidetone::cli::Cli::parse().run() {
         Ok(code) => code,
         Err(error) => {
@@ -12,4 +13,19 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// `sidetone calls list | head` ends with its reader, as other programs do, and not with a panic: the standard library
+/// ignores SIGPIPE, so that a server outlives its clients, and `println!` then panics where nobody reads any more.
+fn end_quietly_when_nobody_reads() {
+    /// What a shell says of a program that SIGPIPE ended.
+    const SIGPIPE_STATUS: i32 = 128 + 13;
+    let panics = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let words = panic.payload_as_str().unwrap_or_default();
+        if words.starts_with("failed printing to std") && words.contains("Broken pipe") {
+            std::process::exit(SIGPIPE_STATUS);
+        }
+        panics(panic);
+    }));
 }

@@ -430,6 +430,20 @@ impl Call {
         self.next_tick
     }
 
+    /// The last packets: on each leg an RTCP report with BYE, so that the other side need not wait for more (RFC 3550,
+    /// 6.3.7).
+    pub fn farewell(&mut self, now: Instant, sink: &mut dyn Sink) {
+        let length = self.leg.goodbye(now, &mut self.scratch);
+        if length > 0 {
+            sink.packet(Side::Caller, Kind::Rtcp, &self.scratch[..length]);
+        }
+        let Some(agent) = self.handover.as_mut().and_then(Handover::leg_mut) else { return };
+        let length = agent.goodbye(now, &mut self.scratch);
+        if length > 0 {
+            sink.packet(Side::Agent, Kind::Rtcp, &self.scratch[..length]);
+        }
+    }
+
     /// The record, at the end.
     pub fn finish(mut self, now: Instant) -> CallRecord {
         self.interrupt(now);

@@ -1,5 +1,11 @@
 //! `sidetone call`: rings an address and speaks.
 
+#[cfg(feature = "device")]
+mod live;
+#[cfg(not(feature = "device"))]
+#[path = "call/no_device.rs"]
+mod live;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,10 +22,23 @@ use crate::net::sip::Transport;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Whom to ring, as in sip:100@127.0.0.1:5060
-    pub address: String,
+    #[arg(required_unless_present = "devices")]
+    pub address: Option<String>,
     /// What to do, in turn, each when the far end has spoken and fallen silent: FILE (any audio), over:FILE (interrupt),
     /// keys:123#, wait:2s
     pub turns: Vec<String>,
+    /// Talk by microphone and loudspeaker: the system's own, or those that NAME names (a headset: nothing removes the echo)
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "", conflicts_with = "turns")]
+    pub device: Option<String>,
+    /// Talk by this microphone
+    #[arg(long, value_name = "NAME", conflicts_with = "turns")]
+    pub microphone: Option<String>,
+    /// Listen by this loudspeaker
+    #[arg(long, value_name = "NAME", conflicts_with = "turns")]
+    pub loudspeaker: Option<String>,
+    /// List the microphones and loudspeakers, and exit
+    #[arg(long)]
+    pub devices: bool,
     /// Write what was said (left) and heard (right) to this WAV
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
@@ -43,6 +62,10 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     logging::start(Format::Human, "warn");
+    if args.devices {
+        live::list(args.format)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let turns = args.turns.iter().map(|t| parse_turn(t)).collect::<anyhow::Result<Vec<_>>>()?;
     let report = super::runtime()?.block_on(place(&args, turns))?;
     if let Some(path) = &args.record {
@@ -53,11 +76,17 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn place(args: &Args, turns: Vec<Turn>) -> anyhow::Result<PhoneReport> {
+    let by_device = args.device.is_some() || args.microphone.is_some() || args.loudspeaker.is_some();
+    let device = by_device.then(|| live::open(args)).transpose()?;
+    let address = args.address.as_deref().unwrap_or_default();
     let stop = CancellationToken::new();
     let transport = if args.tcp { Transport::Tcp } else { Transport::Udp };
     let (endpoint, _incoming) = phone::endpoint(transport, SocketAddr::new(args.local, 0), &stop).await?;
-    let report = match phone::ring(&endpoint, args.local, &args.address, &args.from).await? {
-        Ok(phone) => phone.talk(turns, Duration::from_secs_f32(args.linger.clamp(0.1, 3_600.0))).await,
+    let report = match phone::ring(&endpoint, args.local, address, &args.from).await? {
+        Ok(phone) => match device {
+            Some(device) => live::talk(phone, device, args.format).await?,
+            None => phone.talk(turns, Duration::from_secs_f32(args.linger.clamp(0.1, 3_600.0))).await,
+        },
         Err(report) => report,
     };
     stop.cancel();

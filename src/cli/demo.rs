@@ -21,8 +21,8 @@ use crate::net::sip::Transport;
 use crate::server::{CallEvent, Server, What};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-/// The example back end that `dialplans/bank` asks for balances.
-const BACK_END: SocketAddr = SocketAddr::new(LOOPBACK, 7780);
+/// Where `dialplans/bank` looks for its back end. The demo's own has a port of its own, so that two demos never meet.
+const BACK_END: &str = "127.0.0.1:7780";
 /// What the recorded caller does, from `fixtures/callers`.
 const CALLER: &[&str] = &["balance", "keys:12345678#", "yes", "angry-1", "angry-2"];
 
@@ -50,13 +50,14 @@ async fn demo(args: Args) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
     let (agent, agent_calls) = phone::endpoint(Transport::Udp, SocketAddr::new(LOOPBACK, 0), &stop).await?;
     let agent_port = agent.local_addrs().first().context("the agent's telephone has no port")?.1.port();
-    let config = config(&args.root, agent_port)?;
+    let plan = Plan::written(&args.root, back_end(&stop).await?)?;
+    let config = config(&args.root, &plan.0, agent_port)?;
     let turns = turns(&args.root)?;
     say(args.format, "loading the models");
     let engines = engines(&config)?;
-    back_end(&stop).await?;
     let data = config.data.clone();
     let server = Server::start(config, engines.clone()).await?;
+    drop(plan);
     let sip = server.sip.first().context("the server has no SIP port")?.1;
     say(args.format, &format!("the server listens at {sip}; a recorded caller rings 100"));
 
@@ -69,10 +70,9 @@ async fn demo(args: Args) -> anyhow::Result<ExitCode> {
         Ok(phone) => phone.talk(turns, Duration::from_secs(6)).await,
         Err(report) => bail!("the server refused the call with {:?}", report.refused),
     };
-    watcher.await?;
+    let id = watcher.await?.context("the call did not end")?;
     agent.abort();
-    let newest = server.store.list(1).await?.into_iter().next().context("no call was stored")?;
-    let record = server.store.get(&newest.id).await?.context("the call's record is gone")?;
+    let record = server.store.get(&id).await?.context("the call's record is gone")?;
     let verdict = verdict(&record, &report.answer_ms);
     print_verdict(&verdict, &record, &data, args.format)?;
     if std::io::stdin().is_terminal() && !args.once {
@@ -86,7 +86,7 @@ async fn demo(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// The server on free loopback ports; 5060 if it is free, so that a softphone finds it.
-fn config(root: &Path, agent_port: u16) -> anyhow::Result<Config> {
+fn config(root: &Path, plan: &Path, agent_port: u16) -> anyhow::Result<Config> {
     let port = if std::net::UdpSocket::bind((LOOPBACK, 5060)).is_ok() { 5060 } else { 0 };
     let data = root.join("target/demo");
     let set = [
@@ -98,7 +98,7 @@ fn config(root: &Path, agent_port: u16) -> anyhow::Result<Config> {
     ];
     let args = ConfigArgs { config: None, set: set.to_vec() };
     let mut config = Config::load_with(&args, &[])?;
-    config.routes = vec![crate::config::Route { number: "*".into(), plan: root.join("dialplans/bank") }];
+    config.routes = vec![crate::config::Route { number: "*".into(), plan: plan.to_owned() }];
     Ok(config)
 }
 
@@ -114,17 +114,55 @@ fn turns(root: &Path) -> anyhow::Result<Vec<Turn>> {
     CALLER.iter().map(turn).collect()
 }
 
-/// A bank's core, as far as the example needs one.
-async fn back_end(stop: &CancellationToken) -> anyhow::Result<()> {
+/// A copy of the bank's plan that asks the demo's own back end; gone when it is dropped.
+struct Plan(PathBuf);
+
+impl Plan {
+    fn written(root: &Path, back_end: SocketAddr) -> anyhow::Result<Self> {
+        let original = root.join("dialplans/bank");
+        let copy = Self(root.join(format!("target/demo/bank-{}", back_end.port())));
+        copy_folder(&original, &copy.0, back_end)
+            .with_context(|| format!("cannot copy {} to {}", original.display(), copy.0.display()))?;
+        Ok(copy)
+    }
+}
+
+impl Drop for Plan {
+    fn drop(&mut self) {
+        // What cannot be removed is overwritten by the next demo with this port.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path, back_end: SocketAddr) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let (from, name) = {
+            let entry = entry?;
+            (entry.path(), entry.file_name())
+        };
+        let to = to.join(name);
+        if from.is_dir() {
+            copy_folder(&from, &to, back_end)?;
+        } else if from.extension().is_some_and(|extension| extension == "yaml") {
+            std::fs::write(&to, std::fs::read_to_string(&from)?.replace(BACK_END, &back_end.to_string()))?;
+        } else {
+            std::fs::copy(&from, &to)?;
+        }
+    }
+    Ok(())
+}
+
+/// A bank's core, as far as the example needs one, and where it listens.
+async fn back_end(stop: &CancellationToken) -> anyhow::Result<SocketAddr> {
     let balance = async |UrlPath(_account): UrlPath<String>| Json(serde_json::json!({ "amount": 1234.5 }));
     let app = axum::Router::new().route("/accounts/{account}/balance", get(balance));
-    let listener = tokio::net::TcpListener::bind(BACK_END)
-        .await
-        .with_context(|| format!("{BACK_END} is taken, which the example back end of dialplans/bank needs"))?;
+    let listener = tokio::net::TcpListener::bind((LOOPBACK, 0)).await.context("the example back end has no port")?;
+    let address = listener.local_addr()?;
     let stopped = stop.clone().cancelled_owned();
     #[expect(clippy::disallowed_methods, reason = "the demo plays all parties at once")]
     tokio::spawn(async move { axum::serve(listener, app).with_graceful_shutdown(stopped).await });
-    Ok(())
+    Ok(address)
 }
 
 /// The example agent: picks up, hears the briefing, greets the caller, and hangs up when all is said.
@@ -136,7 +174,8 @@ async fn answer(mut calls: tokio::sync::mpsc::Receiver<crate::net::sip::Incoming
     Ok(())
 }
 
-fn watch(mut events: broadcast::Receiver<CallEvent>, format: Format) -> tokio::task::JoinHandle<()> {
+/// Prints what happens in the first call, until it is over; then its id.
+fn watch(mut events: broadcast::Receiver<CallEvent>, format: Format) -> tokio::task::JoinHandle<Option<String>> {
     #[expect(clippy::disallowed_methods, reason = "the demo plays all parties at once")]
     tokio::spawn(async move {
         while let Ok(event) = events.recv().await {
@@ -146,9 +185,10 @@ fn watch(mut events: broadcast::Receiver<CallEvent>, format: Format) -> tokio::t
                 Format::Human => println!("{event}"),
             }
             if over {
-                return;
+                return Some(event.call.to_string());
             }
         }
+        None
     })
 }
 

@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::{Format, engines, logging};
 use crate::config::{Config, ConfigArgs, REFERENCE};
-use crate::server::Server;
+use crate::server::{Server, metrics};
 
 /// Arguments of `sidetone serve`.
 #[derive(Debug, clap::Args)]
@@ -38,6 +38,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
+    metrics::install();
     let engines = engines(&config)?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let server = Server::start(config, engines.clone()).await?;

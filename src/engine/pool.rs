@@ -68,6 +68,25 @@ pub struct EngineOptions {
     pub embeddings: EmbeddingStore,
 }
 
+impl EngineOptions {
+    /// What [`Engines::scripted`] starts; a test replaces what it is about.
+    pub fn scripted() -> Self {
+        Self {
+            recognizer: Arc::new(|| Ok(Box::new(ScriptedRecognizer))),
+            recognition_threads: 1,
+            voice: Arc::new(|_| Ok(Box::new(ScriptedVoice))),
+            default_voice: "scripted".to_string(),
+            manner: Arc::new(str::to_string),
+            synthesis_threads: 1,
+            turn_detector: Arc::new(|| Ok(Box::new(ScriptedTurnDetector))),
+            embedder: Arc::new(|| Ok(Box::new(ScriptedEmbedder))),
+            detector: Arc::new(|| Ok(Box::new(ScriptedVoiceDetector))),
+            prompts: PromptLimits { memory_bytes: 16 << 20, disk: None },
+            embeddings: EmbeddingStore::default(),
+        }
+    }
+}
+
 /// The engines. Cheap to clone.
 #[derive(Clone)]
 pub struct Engines {
@@ -120,19 +139,7 @@ impl Engines {
 
     /// Engines without models: see [`scripted`](super::scripted).
     pub fn scripted() -> Result<Self, EngineError> {
-        Self::start(EngineOptions {
-            recognizer: Arc::new(|| Ok(Box::new(ScriptedRecognizer))),
-            recognition_threads: 1,
-            voice: Arc::new(|_| Ok(Box::new(ScriptedVoice))),
-            default_voice: "scripted".to_string(),
-            manner: Arc::new(str::to_string),
-            synthesis_threads: 1,
-            turn_detector: Arc::new(|| Ok(Box::new(ScriptedTurnDetector))),
-            embedder: Arc::new(|| Ok(Box::new(ScriptedEmbedder))),
-            detector: Arc::new(|| Ok(Box::new(ScriptedVoiceDetector))),
-            prompts: PromptLimits { memory_bytes: 16 << 20, disk: None },
-            embeddings: EmbeddingStore::default(),
-        })
+        Self::start(EngineOptions::scripted())
     }
 
     /// The same engines for one call: a newer partial (or the final) of a turn then takes the place of an older

@@ -1,5 +1,7 @@
 //! Sockets: SIP, RTP, WebRTC, sound card.
 
+#[cfg(feature = "device")]
+pub mod device;
 pub mod http;
 pub mod rtp;
 pub mod sip;

@@ -1,9 +1,28 @@
 //! What the server counts. Names are stable; units are in the names.
 
+use std::sync::OnceLock;
+
 use metrics::{counter, gauge, histogram};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use crate::call::io::Report;
 use crate::call::record::{CallRecord, Outcome};
+
+/// The recorder of this process: one, however many servers a test starts.
+static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+
+/// Starts counting. What asked for its counters before, as engines do when they start, counts into nothing.
+pub fn install() {
+    RECORDER.get_or_init(|| {
+        let installed = PrometheusBuilder::new().install_recorder();
+        installed.inspect_err(|error| tracing::error!(%error, "there are no metrics")).ok()
+    });
+}
+
+/// All counters, in Prometheus' text format.
+pub(super) fn render() -> String {
+    RECORDER.get().and_then(Option::as_ref).map(PrometheusHandle::render).unwrap_or_default()
+}
 
 /// Counts what a call reports.
 pub(super) fn report(report: &Report) {

@@ -9,7 +9,7 @@ mod agent;
 pub(crate) mod caller;
 mod events;
 mod lines;
-mod metrics;
+pub mod metrics;
 mod notices;
 pub(crate) mod task;
 mod web;
@@ -37,6 +37,8 @@ pub use lines::LineError;
 
 /// Time that a call has for its last words once draining is over.
 const LAST_WORDS: Duration = Duration::from_secs(10);
+/// How long pages and sockets may take to close.
+const SERVICES_END: Duration = Duration::from_secs(2);
 /// How often what is past its retention is deleted.
 const EXPIRE_EVERY: Duration = Duration::from_secs(3_600);
 /// Frames of recording that may wait for the disk, over all calls.
@@ -74,7 +76,10 @@ pub struct Server {
     pub events: Events,
     /// What is kept.
     pub store: Store,
+    /// Calls and what they leave to be done: they are waited for.
     calls: TaskTracker,
+    /// What serves until it is stopped.
+    services: TaskTracker,
     closing: CancellationToken,
     drained: CancellationToken,
     stop: CancellationToken,
@@ -82,8 +87,9 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds, loads the plans, and answers from then on.
+    /// Binds, loads the plans, and answers from then on. Engines count only if [`metrics::install`] came before them.
     pub async fn start(config: Config, engines: Engines) -> Result<Self, ServerError> {
+        metrics::install();
         let retention = Retention { recordings: config.keep.recordings, transcripts: config.keep.transcripts };
         let store = Store::open(&config.data, retention).await?;
         let recordings = Recordings::start(store.recordings(), RECORDING_QUEUE)
@@ -128,10 +134,11 @@ impl Server {
         });
         let closing = CancellationToken::new();
         let acceptor = Acceptor::new(&config, lines, shared, recordings, ports, calls.clone(), closing.clone());
-        let web = web::start(&acceptor, &config, &store, &stop).await?;
-        calls.spawn(expire(store.clone(), stop.clone()));
-        calls.spawn(acceptor.run(incoming, stop.clone()));
-        Ok(Self { sip, web, events, store, calls, closing, drained, stop, drain: config.drain })
+        let services = TaskTracker::new();
+        let web = web::start(&acceptor, &config, &store, &services, &stop).await?;
+        services.spawn(expire(store.clone(), stop.clone()));
+        services.spawn(acceptor.run(incoming, stop.clone()));
+        Ok(Self { sip, web, events, store, calls, services, closing, drained, stop, drain: config.drain })
     }
 
     /// Takes no more calls, lets the running ones go on for the time configured, ends the rest politely.
@@ -143,6 +150,9 @@ impl Server {
             self.calls_end_within(LAST_WORDS).await;
         }
         self.stop.cancel();
+        self.services.close();
+        // A browser that keeps its connection open is not waited for.
+        let _ = tokio::time::timeout(SERVICES_END, self.services.wait()).await;
         self.store.close().await;
     }
 

@@ -187,13 +187,19 @@ impl Task {
     }
 
     fn tick(&mut self) {
-        let mut sink = TickSink {
+        let (call, mut sink) = self.media();
+        call.tick(now(), &mut sink);
+    }
+
+    /// The call, and where its packets go.
+    fn media(&mut self) -> (&mut Call, TickSink<'_>) {
+        let sink = TickSink {
             caller: self.leg.split().1,
             agent: self.agent.as_mut().map(|agent| agent.split().1),
             recording: self.recording.as_mut(),
             voice: &mut self.voice,
         };
-        self.call.tick(now(), &mut sink);
+        (&mut self.call, sink)
     }
 
     fn packet(&mut self, side: Side, packet: io::Result<(Kind, usize)>, buffer: &[u8]) {
@@ -284,6 +290,8 @@ impl Task {
 
     /// Says BYE where it is for us to say, closes the recording, stores the record.
     async fn end(mut self) {
+        let (call, mut sink) = self.media();
+        call.farewell(now(), &mut sink);
         if let Some(agent) = &self.agent
             && self.hang_up_agent
         {

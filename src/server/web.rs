@@ -1,45 +1,40 @@
 //! HTTP and browsers: the pages are served beside the calls, and a browser's session becomes a call like any other.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::ServerError;
 use super::accept::Acceptor;
+use super::metrics;
 use crate::call::ports::Answerer;
 use crate::config::Config;
 use crate::store::Store;
 use crate::web::{self, AppState};
-
-/// Metrics of this process: there is one recorder, however many servers a test starts.
-static METRICS: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 
 /// Binds and serves, if the configuration wants it. Returns where.
 pub(super) async fn start(
     acceptor: &Acceptor,
     config: &Config,
     store: &Store,
+    services: &TaskTracker,
     stop: &CancellationToken,
 ) -> Result<Option<SocketAddr>, ServerError> {
     let Some(address) = config.web.listen else { return Ok(None) };
     let io = |source| ServerError::Io { what: format!("HTTP at {address}"), source };
     let listener = TcpListener::bind(address).await.map_err(io)?;
     let bound = listener.local_addr().map_err(io)?;
-    let metrics = METRICS.get_or_init(|| {
-        let installed = PrometheusBuilder::new().install_recorder();
-        installed.inspect_err(|error| tracing::error!(%error, "there are no metrics")).ok()
-    });
     let state = AppState {
         archive: Arc::new(store.clone()),
-        answerer: answerer(acceptor, config, stop),
-        metrics: Arc::new(|| metrics.as_ref().map(PrometheusHandle::render).unwrap_or_default()),
+        answerer: answerer(acceptor, config, services, stop),
+        metrics: Arc::new(metrics::render),
         token: config.web.token.clone(),
     };
     let stop = stop.clone();
-    acceptor.spawn(async move {
+    services.spawn(async move {
         if let Err(error) = web::serve(listener, state, stop).await {
             tracing::error!(%error, "HTTP ended");
         }
@@ -48,7 +43,12 @@ pub(super) async fn start(
 }
 
 #[cfg(feature = "webrtc")]
-fn answerer(acceptor: &Acceptor, config: &Config, stop: &CancellationToken) -> Option<Arc<dyn Answerer>> {
+fn answerer(
+    acceptor: &Acceptor,
+    config: &Config,
+    services: &TaskTracker,
+    stop: &CancellationToken,
+) -> Option<Arc<dyn Answerer>> {
     use crate::net::webrtc::{self, Gateway};
     /// Browsers that are connected and wait for their task: it takes them at once.
     const WAITING: usize = 16;
@@ -57,7 +57,7 @@ fn answerer(acceptor: &Acceptor, config: &Config, stop: &CancellationToken) -> O
     let (connected, mut sessions) = tokio::sync::mpsc::channel(WAITING);
     let gateway = Gateway::new(settings, acceptor.admit_browsers(), connected);
     let (acceptor, closing, stop) = (acceptor.clone(), gateway.clone(), stop.clone());
-    acceptor.clone().spawn(async move {
+    services.spawn(async move {
         loop {
             tokio::select! {
                 session = sessions.recv() => match session {
@@ -72,6 +72,6 @@ fn answerer(acceptor: &Acceptor, config: &Config, stop: &CancellationToken) -> O
 }
 
 #[cfg(not(feature = "webrtc"))]
-fn answerer(_: &Acceptor, _: &Config, _: &CancellationToken) -> Option<Arc<dyn Answerer>> {
+fn answerer(_: &Acceptor, _: &Config, _: &TaskTracker, _: &CancellationToken) -> Option<Arc<dyn Answerer>> {
     None
 }

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use sidetone::call::io::Report;
 use sidetone::call::record::CallRecord;
 use sidetone::config::{Config, ConfigArgs, Route};
 use sidetone::engine::models::Registry;
@@ -82,6 +83,22 @@ impl House {
         let sip = server.sip[0].1;
         let events = server.events.watch();
         Self { server, sip, _folder: folder, events }
+    }
+
+    /// Waits until this happens in a call.
+    pub(crate) async fn until(&mut self, what: &str, happens: impl Fn(&Report) -> bool) {
+        let wait = async {
+            loop {
+                let event = self.events.recv().await.expect("the server lives");
+                println!("{event}");
+                match &event.what {
+                    What::Report(report) if happens(report) => return,
+                    What::Ended { .. } => panic!("the call ended before {what}"),
+                    _ => {}
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("waited in vain for {what}"));
     }
 
     /// Waits for the next call to end, and returns its record.

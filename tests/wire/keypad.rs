@@ -5,7 +5,8 @@ use std::process::Command;
 use sidetone::call::record::Outcome;
 use sidetone::engine::Engines;
 
-use super::house::{House, root};
+use super::house::{House, installed, root};
+use super::sipp::sipp;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn typed_keys_lead_through_a_menu_without_a_model() {
@@ -48,5 +49,24 @@ async fn the_door_is_shut_when_the_house_is_full() {
     let refused: Vec<_> = [first, second].into_iter().map(|r| r.expect("rung")["refused"].clone()).collect();
     assert!(refused.contains(&serde_json::json!(503)), "{refused:?}");
     assert!(refused.contains(&serde_json::Value::Null), "{refused:?}");
+    house.server.shutdown().await;
+}
+
+/// SIPp sends its captures by a raw socket, which only root may open.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_from_captures_of_rfc_2833_reach_the_record() {
+    if !installed("sipp") {
+        return;
+    }
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: SIPp plays captures as root only");
+        return;
+    }
+    let engines = Engines::scripted().expect("scripted engines need nothing");
+    let mut house = House::open(&root().join("dialplans/menu"), engines, &[]).await;
+    sipp("keys", Some(house.sip), &["-s", "200"]).good().await;
+    let record = house.ended().await;
+    let keys: Vec<_> = record.events.iter().filter_map(|event| event.what.strip_prefix("keys ")).collect();
+    assert_eq!(keys, ["2", "4567"], "each once, though each end comes three times: {record:?}");
     house.server.shutdown().await;
 }

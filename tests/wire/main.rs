@@ -4,12 +4,20 @@
 mod baresip;
 #[cfg(feature = "webrtc")]
 mod browser;
+#[cfg(feature = "webrtc")]
+mod browser_call;
+mod command_line;
+#[cfg(feature = "device")]
+mod device;
 mod house;
 mod keypad;
 mod memory;
 mod rfc4475;
+mod ringer;
+mod served;
 mod sip_bad_input;
 mod sip_dialog;
 mod sipp;
+mod trouble;
 #[cfg(feature = "webrtc")]
 mod webdriver;

@@ -142,7 +142,7 @@ fn free_media_port() -> u16 {
     candidates.into_iter().find(free).expect("four free ports in a row")
 }
 
-struct Sipp {
+pub(crate) struct Sipp {
     child: Child,
     port: u16,
     scenario: String,
@@ -150,7 +150,7 @@ struct Sipp {
 }
 
 /// Starts SIPp; `peer` is where a caller rings, an agent has none.
-fn sipp(scenario: &str, peer: Option<SocketAddr>, more: &[&str]) -> Sipp {
+pub(crate) fn sipp(scenario: &str, peer: Option<SocketAddr>, more: &[&str]) -> Sipp {
     let place = tempfile::tempdir().expect("a place for SIPp's files");
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/sipp/{scenario}.xml"));
     let port = free_port();
@@ -179,7 +179,7 @@ fn sipp(scenario: &str, peer: Option<SocketAddr>, more: &[&str]) -> Sipp {
 
 impl Sipp {
     /// Waits for its end, and wants it good.
-    async fn good(self) {
+    pub(crate) async fn good(self) {
         let place = self._place.path().to_path_buf();
         let scenario = self.scenario;
         let ended = tokio::time::timeout(Duration::from_secs(60), self.child.wait_with_output()).await;

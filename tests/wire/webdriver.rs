@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use base64::Engine as _;
 use serde_json::{Value, json};
 
 /// Longest that a command may take.
@@ -125,6 +126,36 @@ impl Browser {
         ));
         let samples = heard["samples"].as_array().expect("samples").iter();
         let samples = samples.map(|sample| sample.as_i64().expect("a number").clamp(-32_768, 32_767) as i16).collect();
+        (heard["rate"].as_u64().expect("a rate") as u32, samples)
+    }
+
+    /// Keeps from now on what the page's `<audio>` plays.
+    pub(super) fn listen(&self) {
+        self.run(
+            "const context = new AudioContext();\
+             const source = context.createMediaStreamSource(document.querySelector('audio').srcObject);\
+             const tap = context.createScriptProcessor(4096, 1, 1);\
+             window.heard = { rate: context.sampleRate, pieces: [] };\
+             tap.onaudioprocess = (event) => {\
+               const piece = Int16Array.from(event.inputBuffer.getChannelData(0), (sample) => sample * 32767);\
+               window.heard.pieces.push(piece);\
+             };\
+             source.connect(tap); tap.connect(context.destination);",
+        );
+    }
+
+    /// Mono PCM of what was played since [`Browser::listen`], and its rate in Hz.
+    pub(super) fn heard(&self) -> (u32, Vec<i16>) {
+        let heard = self.run(
+            "let text = '';\
+             for (const piece of window.heard.pieces)\
+               text += String.fromCharCode(...new Uint8Array(piece.buffer));\
+             return { rate: window.heard.rate, samples: btoa(text) };",
+        );
+        let bytes = base64::engine::general_purpose::STANDARD
+            .decode(heard["samples"].as_str().expect("samples"))
+            .expect("base64");
+        let samples = bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
         (heard["rate"].as_u64().expect("a rate") as u32, samples)
     }
 

@@ -14,6 +14,46 @@ const WITHIN: Duration = Duration::from_millis(300);
 /// Longest call that is kept in memory, samples (one hour).
 const LONGEST: usize = 8_000 * 3_600;
 
+/// The sound of one packet.
+pub(super) struct Audio {
+    pub(super) timestamp: u32,
+    pub(super) ssrc: u32,
+    pcm: [i16; 4 * FRAME],
+    count: usize,
+}
+
+impl Audio {
+    /// At 8 kHz.
+    pub(super) fn samples(&self) -> &[i16] {
+        &self.pcm[..self.count]
+    }
+}
+
+/// Reads a packet; `None` unless it is sound of that codec.
+pub(super) fn audio(codec: MediaCodec, packet: &[u8]) -> Option<Audio> {
+    // RFC 3550, 5.1: fixed header; whatever this telephone's far end sends has no extensions.
+    if packet.len() < 12 || packet[0] >> 6 != 2 {
+        return None;
+    }
+    let expected = match codec {
+        MediaCodec::Pcmu => 0,
+        MediaCodec::Pcma => 8,
+    };
+    if packet[1] & 0x7f != expected {
+        return None;
+    }
+    let word = |i: usize| u32::from_be_bytes([packet[i], packet[i + 1], packet[i + 2], packet[i + 3]]);
+    let mut pcm = [0_i16; 4 * FRAME];
+    let payload = &packet[12..];
+    for (sample, byte) in pcm.iter_mut().zip(payload) {
+        *sample = match codec {
+            MediaCodec::Pcmu => g711::mu_decode(*byte),
+            MediaCodec::Pcma => g711::a_decode(*byte),
+        };
+    }
+    Some(Audio { timestamp: word(4), ssrc: word(8), count: payload.len().min(pcm.len()), pcm })
+}
+
 /// The receiving side.
 pub(crate) struct Ear {
     codec: MediaCodec,
@@ -47,32 +87,10 @@ impl Ear {
 
     /// Takes a packet; true when it is speech. `ticks` is the telephone's own time, to which the sound is laid out.
     pub(crate) fn packet(&mut self, at: Instant, packet: &[u8], ticks: u64) -> bool {
-        // RFC 3550, 5.1: fixed header; whatever this telephone's far end sends has no extensions.
-        if packet.len() < 12 || packet[0] >> 6 != 2 {
-            return false;
-        }
-        let payload_type = packet[1] & 0x7f;
-        let expected = match self.codec {
-            MediaCodec::Pcmu => 0,
-            MediaCodec::Pcma => 8,
-        };
-        if payload_type != expected {
-            return false;
-        }
-        let word = |i: usize| u32::from_be_bytes([packet[i], packet[i + 1], packet[i + 2], packet[i + 3]]);
-        let (timestamp, ssrc) = (word(4), word(8));
-        let mut pcm = [0_i16; 4 * FRAME];
-        let payload = &packet[12..];
-        let count = payload.len().min(pcm.len());
-        for (sample, byte) in pcm.iter_mut().zip(payload) {
-            *sample = match self.codec {
-                MediaCodec::Pcmu => g711::mu_decode(*byte),
-                MediaCodec::Pcma => g711::a_decode(*byte),
-            };
-        }
+        let Some(audio) = audio(self.codec, packet) else { return false };
         self.pace(at);
-        self.lay_out(timestamp, ssrc, &pcm[..count], ticks);
-        let speech = level(&pcm[..count]) > SPEECH_DBOV;
+        self.lay_out(audio.timestamp, audio.ssrc, audio.samples(), ticks);
+        let speech = level(audio.samples()) > SPEECH_DBOV;
         if speech {
             if self.last_speech.is_none_or(|last| at - last > WITHIN) {
                 self.speech_began = Some(at);

@@ -3,7 +3,11 @@
 //! G.711, so that what it measures is what a caller's telephone would see.
 
 mod ear;
+#[cfg(feature = "device")]
+mod live;
 mod mouth;
+#[cfg(feature = "device")]
+mod playout;
 mod turns;
 
 use std::future::poll_fn;
@@ -21,6 +25,8 @@ use crate::net::sip::{Incoming, Outgoing, SipEndpoint, SipEvent, SipLeg, SipOpti
 use crate::sip::{Direction, MediaCodec, Negotiated, SdpSession};
 
 use ear::Ear;
+#[cfg(feature = "device")]
+pub(crate) use live::Press;
 use mouth::Mouth;
 pub(crate) use turns::{Clip, Turn, parse_turn};
 
