@@ -14,10 +14,13 @@ use super::{Frame, Rate, mix};
 
 /// Sentences that may wait or be remembered; a push beyond it is refused while they all wait.
 pub(crate) const CAPACITY: usize = 64;
-/// −12 dB.
-const DUCKED: f32 = 0.251_188_64;
+/// What speech leaves of the loop behind it: −12 dB.
+const BEHIND: f32 = 0.251_188_64;
+/// What a possible interruption leaves of speech: −24 dB, so that what is not stopped in the end was all but silent from
+/// the first sound of the interruption.
+const DUCKED: f32 = 0.063_095_73;
 /// Time in which gain would move from nothing to full: slow enough not to click.
-const RAMP_MS: u32 = 40;
+const RAMP_MS: u32 = 20;
 
 /// Which sentence of which line a clip is. Kept as plain numbers: the call gives them their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -86,6 +89,7 @@ pub struct Playout {
     background_gain: f32,
     duck: bool,
     duck_gain: f32,
+    held: bool,
     refused: u64,
 }
 
@@ -101,6 +105,7 @@ impl Playout {
             background_gain: 0.0,
             duck: false,
             duck_gain: 1.0,
+            held: false,
             refused: 0,
         }
     }
@@ -121,24 +126,35 @@ impl Playout {
     }
 
     /// Barge-in: what plays fades within `fade_ms`, all that waits is dropped at once. What is pushed afterwards plays after
-    /// the fade.
+    /// the fade. A line that is held is silent already.
     pub fn stop(&mut self, fade_ms: u32) {
         for clip in self.clips.iter_mut().skip(self.current + 1) {
             clip.dropped = true;
         }
         let total = (fade_ms * self.rate.hz() / 1000).max(1);
+        let silent = std::mem::take(&mut self.held) && self.duck_gain == 0.0;
+        if silent {
+            self.duck_gain = 1.0;
+        }
         match self.clips.get_mut(self.current) {
             // A second stop does not lengthen the first one's fade.
-            Some(clip) if clip.played > 0 => self.fade = Some(self.fade.unwrap_or(Fade { left: total, total })),
+            Some(clip) if clip.played > 0 && !silent => {
+                self.fade = Some(self.fade.unwrap_or(Fade { left: total, total }))
+            }
             Some(clip) => clip.dropped = true,
             None => {}
         }
         self.pass_finished();
     }
 
-    /// Lowers all that is played by 12 dB, or brings it back, smoothly.
+    /// Lowers all that is played by 24 dB, or brings it back, smoothly.
     pub fn duck(&mut self, on: bool) {
         self.duck = on;
+    }
+
+    /// Holds what is being said where it is, after a fade of 20 ms, or lets it go on from there. The loop goes on.
+    pub fn hold(&mut self, on: bool) {
+        self.held = on;
     }
 
     /// Plays a clip round and round, `gain` (linear) loud, 12 dB lower while something is said. Replaces an earlier one;
@@ -156,6 +172,11 @@ impl Playout {
     /// Nothing is being said, and nothing waits. The loop does not count.
     pub fn is_idle(&self) -> bool {
         self.current >= self.clips.len()
+    }
+
+    /// Whether what is being said is held.
+    pub fn is_held(&self) -> bool {
+        self.held
     }
 
     /// The sentence that plays now.
@@ -185,13 +206,14 @@ impl Playout {
     pub fn next_frame(&mut self, out: &mut Frame) -> bool {
         *out = Frame::silence(self.rate);
         let mut at = 0;
-        while at < out.samples().len() && !self.is_idle() {
+        let fading = self.held && self.duck_gain > 0.0;
+        while at < out.samples().len() && !self.is_idle() && (!self.held || fading) {
             at += self.speak(&mut out.samples_mut()[at..]);
             self.pass_finished();
         }
         let spoke = at > 0;
-        let looped = self.mix_background(out, spoke);
         self.apply_duck(out);
+        let looped = self.mix_background(out, spoke);
         spoke || looped
     }
 
@@ -224,7 +246,7 @@ impl Playout {
     fn mix_background(&mut self, out: &mut Frame, spoke: bool) -> bool {
         let step = ramp_step(self.rate);
         let Some(background) = &mut self.background else { return false };
-        let target = if spoke { background.gain * DUCKED } else { background.gain };
+        let target = if spoke { background.gain * BEHIND } else { background.gain };
         for sample in out.samples_mut() {
             self.background_gain = toward(self.background_gain, target, step);
             *sample = sample.saturating_add(mix::scale(background.pcm[background.at], self.background_gain));
@@ -234,7 +256,11 @@ impl Playout {
     }
 
     fn apply_duck(&mut self, out: &mut Frame) {
-        let target = if self.duck { DUCKED } else { 1.0 };
+        let target = match (self.held, self.duck) {
+            (true, _) => 0.0,
+            (false, true) => DUCKED,
+            (false, false) => 1.0,
+        };
         if self.duck_gain == 1.0 && target == 1.0 {
             return;
         }
@@ -339,17 +365,36 @@ mod tests {
     }
 
     #[test]
-    fn ducking_is_smooth_and_12_db() {
+    fn ducking_is_smooth_and_24_db() {
         let mut playout = Playout::new(Rate::Narrow);
         playout.push(say(1, 0), clip(10_000, 8_000)).expect("room");
         frame(&mut playout);
         playout.duck(true);
         let down: Vec<i16> = (0..3).flat_map(|_| frame(&mut playout).1).collect();
-        assert!(down.windows(2).all(|w| (0..=40).contains(&(w[0] - w[1]))));
-        assert_eq!(down.last(), Some(&2_512));
+        assert!(down.windows(2).all(|w| (0..=70).contains(&(w[0] - w[1]))));
+        assert_eq!(down.last(), Some(&631));
         playout.duck(false);
         let up: Vec<i16> = (0..3).flat_map(|_| frame(&mut playout).1).collect();
-        assert!(up.windows(2).all(|w| (0..=40).contains(&(w[1] - w[0]))) && up.last() == Some(&10_000));
+        assert!(up.windows(2).all(|w| (0..=70).contains(&(w[1] - w[0]))) && up.last() == Some(&10_000));
+    }
+
+    #[test]
+    fn a_held_line_fades_and_goes_on_from_where_it_was() {
+        let mut playout = Playout::new(Rate::Narrow);
+        let ramp: Vec<i16> = (0..1_600).map(|n| 5_000 + n).collect();
+        playout.push(say(1, 0), ramp.into()).expect("room");
+        frame(&mut playout);
+        playout.hold(true);
+        let (_, fade) = frame(&mut playout);
+        assert!(fade.windows(2).all(|w| w[1] <= w[0]) && fade[159] < 100, "{:?}", fade[159]);
+        for _ in 0..100 {
+            assert_eq!(frame(&mut playout).1, vec![0; 160]);
+        }
+        assert_eq!(heard(&playout, 1), [(0, 320, 1_600)]);
+        playout.hold(false);
+        frame(&mut playout);
+        let (_, on) = frame(&mut playout);
+        assert_eq!((on[0], on[159]), (5_480, 5_639), "the frame after the fade-in is the fourth of the clip");
     }
 
     #[test]

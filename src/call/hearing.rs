@@ -15,8 +15,8 @@ use crate::speech::floor::{Act, BargeIn, Floor};
 use crate::speech::gate::{Gate, Passed};
 use crate::speech::utterance::{Endpointing, Event, Segmenter};
 
-/// Silence after which recognition of the whole utterance starts, before it is sure that it is over.
-const WORK_AHEAD_MS: u64 = 100;
+/// Silence after which work on the whole utterance starts, before it is sure that it is over: any pause.
+const WORK_AHEAD_MS: u64 = 64;
 /// Stretches of fed sound that are remembered, to place a probability that comes late.
 const STRETCHES: usize = 8;
 
@@ -27,7 +27,7 @@ pub enum Sound {
     Duck,
     /// It was nothing.
     Unduck,
-    /// The caller takes the floor: stop our line.
+    /// The caller speaks over our line: hold it.
     Stop,
     /// An utterance began.
     Began {
@@ -46,6 +46,8 @@ pub enum Sound {
         start: u64,
         /// Last speech.
         end: u64,
+        /// Silence that had to pass for it to be over, ms.
+        waited_ms: u32,
         /// All of it.
         pcm: Arc<[i16]>,
     },
@@ -120,6 +122,18 @@ impl Hearing {
 
     fn segmented(&mut self, position: u64, probability: f32) {
         let event = self.segmenter.voice(position, probability);
+        self.happened(event);
+        let act = self.floor.progress(position);
+        self.act(act, None);
+    }
+
+    /// Sets the silence that ends the utterance at the present pause; may end it at once.
+    pub fn settle(&mut self, silence_ms: Option<u32>) {
+        let event = self.segmenter.settle(silence_ms);
+        self.happened(event);
+    }
+
+    fn happened(&mut self, event: Option<Event>) {
         if let Some(event) = &event {
             match event {
                 Event::Started { start, .. } => self.sounds.push_back(Sound::Began { start: *start }),
@@ -132,8 +146,6 @@ impl Hearing {
             let act = self.floor.caller(event);
             self.act(act, Some(event));
         }
-        let act = self.floor.progress(position);
-        self.act(act, None);
     }
 
     fn act(&mut self, act: Option<Act>, event: Option<&Event>) {
@@ -144,7 +156,8 @@ impl Hearing {
             (Some(Act::Stop), _) => Sound::Stop,
             (Some(Act::Take), Some(Event::Ended { start, end, .. })) => {
                 self.worked_ahead = false;
-                Sound::Turn { start: *start, end: *end, pcm: self.segmenter.pcm() }
+                let waited_ms = self.segmenter.waited_ms();
+                Sound::Turn { start: *start, end: *end, waited_ms, pcm: self.segmenter.pcm() }
             }
             (Some(Act::Take), _) => return,
             (Some(Act::Ignore), _) => {

@@ -128,6 +128,10 @@ pub enum Report {
         /// From the first packet of speech to the last packet in which the prompt was heard, ms.
         after_ms: f32,
     },
+    /// Our line went on: what was said over it was a cough, or a listener's "mhm".
+    WentOn,
+    /// What was worked out ahead, in a pause, is not wanted: the caller went on.
+    ThrownAway,
     /// Words so far.
     Partial {
         /// The words.
@@ -206,6 +210,8 @@ impl fmt::Display for Report {
                 write!(f, "barge-in   prompt stopped {after_ms:.0} ms after the caller began")
             }
             Self::Partial { text, .. } => write!(f, "hears      {text} …"),
+            Self::WentOn => write!(f, "goes on    that was no interruption"),
+            Self::ThrownAway => write!(f, "goes on    the caller was not done"),
             Self::Heard { text, confidence, recognition_ms } => write!(
                 f,
                 "heard      {text} (confidence {confidence:.2}; {recognition_ms:.0} ms after the end of the turn)"

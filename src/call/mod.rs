@@ -239,7 +239,7 @@ impl Call {
             self.answered(now);
         }
         if let Some(after) = self.wire.stopped(now) {
-            self.report(Report::Interrupted { after_ms: turn::ms(after) });
+            self.silenced(after);
         }
         if audible && !self.was_audible {
             self.hearing.we_start(self.speaking.interruptible());
@@ -342,8 +342,7 @@ impl Call {
                 self.sounds(now);
             }
             Done::Heard { turn, role, result, took } => self.recognized(now, turn, role, result, took),
-            // Only who asks for it is answered; nothing asks yet.
-            Done::TurnEnd { .. } => {}
+            Done::TurnEnd { turn, result, .. } => self.voice_ended(now, turn, result),
             Done::Embedded { turn, result, took } => self.embedded(now, turn, result, took),
             Done::Spoken { say, sentence, result, .. } => {
                 if let Err(error) = &result
@@ -367,6 +366,7 @@ impl Call {
         match timer {
             Timer::NoInput => self.no_input(now),
             Timer::Engine => self.engine_late(now),
+            Timer::Doubt => self.doubt_over(now),
             Timer::Longest => self.finish_politely(now, Finish::Longest),
             Timer::Keypad => self.keypad_expired(now),
             Timer::Ring => self.ring_timeout(now),

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::audio::{Frame, Playout, Rate, SayRef};
 use crate::call::ports::{JobError, Keep, SayId, SynthesizeJob};
 use crate::call::sentences;
+use crate::dialplan::script::Say;
 
 /// A sentence nobody needs any more by then is not rendered.
 const RENDER_DEADLINE: Duration = Duration::from_secs(30);
@@ -39,6 +40,11 @@ pub struct Manner {
 impl Manner {
     /// An ordinary line.
     pub const PLAIN: Self = Self { interruptible: true, masked: false };
+    /// As the script wants it.
+    pub fn of(say: &Say) -> Self {
+        Self { interruptible: say.interruptible, masked: say.masked }
+    }
+
     /// A line that is always heard to its end.
     pub const FIRM: Self = Self { interruptible: false, masked: false };
 }
@@ -77,6 +83,14 @@ struct Line {
     asked_at: Instant,
 }
 
+impl Line {
+    /// Whether the same is said in the same manner.
+    fn is_like(&self, other: &Self) -> bool {
+        let words = |line: &Self| line.sentences.iter().map(|s| s.text.clone()).collect::<Vec<_>>();
+        self.manner == other.manner && words(self) == words(other)
+    }
+}
+
 /// One leg's outgoing speech.
 pub struct Speaking {
     playout: Playout,
@@ -85,6 +99,8 @@ pub struct Speaking {
     lines: VecDeque<Line>,
     next: u32,
     jobs: VecDeque<SynthesizeJob>,
+    /// A line that may be said next: its first sentence is rendered before it is sure.
+    prepared: Option<Line>,
     failures: u32,
 }
 
@@ -98,23 +114,67 @@ impl Speaking {
             lines: VecDeque::new(),
             next: first.0,
             jobs: VecDeque::new(),
+            prepared: None,
             failures: 0,
         }
     }
 
-    /// Queues a line behind what is being said.
-    pub fn say(&mut self, now: Instant, text: &str, manner: Manner) -> SayId {
+    /// Queues a line behind what is being said. Says whether its first sentence is there already.
+    pub fn say(&mut self, now: Instant, text: &str, manner: Manner) -> bool {
+        let mut line = self.line(now, text, manner);
+        if let Some(mut prepared) = self.prepared.take()
+            && prepared.is_like(&line)
+        {
+            prepared.asked_at = now;
+            line = prepared;
+        }
+        let Some(first) = line.sentences.first() else { return true };
+        let ready = matches!(first.state, State::Ready(_));
+        self.lines.push_back(line);
+        self.feed();
+        self.order(now);
+        ready
+    }
+
+    /// Renders the first sentence of a line that may be said next. Another one takes its place; [`Speaking::say`] of the
+    /// same words takes it up. Says whether anything was ordered.
+    pub fn prepare(&mut self, now: Instant, text: &str, manner: Manner) -> bool {
+        let mut line = self.line(now, text, manner);
+        if self.prepared.as_ref().is_some_and(|prepared| prepared.is_like(&line)) {
+            return false;
+        }
+        let Some(first) = line.sentences.first_mut() else { return false };
+        first.state = State::Ordered;
+        let job = self.synthesis(now, now, &line, 0);
+        self.jobs.push_back(job);
+        self.prepared = Some(line);
+        true
+    }
+
+    /// What was prepared will not be said.
+    pub fn forget_prepared(&mut self) {
+        self.prepared = None;
+    }
+
+    fn line(&mut self, now: Instant, text: &str, manner: Manner) -> Line {
         let id = SayId(self.next);
         self.next += 1;
-        let sentences: Vec<_> = sentences::sentences(text)
-            .into_iter()
-            .map(|text| Sentence { text, state: State::Waiting, refused: 0 })
-            .collect();
-        if !sentences.is_empty() {
-            self.lines.push_back(Line { id, manner, sentences, asked_at: now });
-            self.order(now);
+        let sentences = sentences::sentences(text).into_iter();
+        let sentences = sentences.map(|text| Sentence { text, state: State::Waiting, refused: 0 }).collect();
+        Line { id, manner, sentences, asked_at: now }
+    }
+
+    fn synthesis(&self, now: Instant, needed: Instant, line: &Line, sentence: usize) -> SynthesizeJob {
+        SynthesizeJob {
+            say: line.id,
+            sentence: sentence as u32,
+            text: line.sentences[sentence].text.clone(),
+            voice: self.voice.clone(),
+            rate: self.rate,
+            keep: if line.manner.masked { Keep::Nowhere } else { Keep::Memory },
+            needed,
+            deadline: now + RENDER_DEADLINE,
         }
-        id
     }
 
     /// Orders what comes next, up to [`AHEAD`] sentences at a time.
@@ -123,30 +183,23 @@ impl Speaking {
         let mut room = AHEAD.saturating_sub(self.lines.iter().flat_map(|l| &l.sentences).filter(ordered).count());
         // How long what comes before will play: a sentence is wanted when it is over.
         let mut before = Duration::ZERO;
-        for line in &mut self.lines {
-            for (index, sentence) in line.sentences.iter_mut().enumerate() {
+        for line in 0..self.lines.len() {
+            for sentence in 0..self.lines[line].sentences.len() {
                 if room == 0 {
                     return;
                 }
-                if matches!(sentence.state, State::Waiting) {
-                    sentence.state = State::Ordered;
+                if matches!(self.lines[line].sentences[sentence].state, State::Waiting) {
+                    self.lines[line].sentences[sentence].state = State::Ordered;
                     room -= 1;
-                    self.jobs.push_back(SynthesizeJob {
-                        say: line.id,
-                        sentence: index as u32,
-                        text: sentence.text.clone(),
-                        voice: self.voice.clone(),
-                        rate: self.rate,
-                        keep: if line.manner.masked { Keep::Nowhere } else { Keep::Memory },
-                        needed: now + before,
-                        deadline: now + RENDER_DEADLINE,
-                    });
+                    let job = self.synthesis(now, now + before, &self.lines[line], sentence);
+                    self.jobs.push_back(job);
                 }
-                before += match &sentence.state {
+                let piece = &self.lines[line].sentences[sentence];
+                before += match &piece.state {
                     State::Ready(pcm) => Duration::from_secs_f64(pcm.len() as f64 / f64::from(self.rate.hz())),
                     // What plays already may be over at any moment.
                     State::Queued => Duration::ZERO,
-                    State::Waiting | State::Ordered => LETTER * sentence.text.len() as u32,
+                    State::Waiting | State::Ordered => LETTER * piece.text.len() as u32,
                 };
             }
         }
@@ -166,7 +219,7 @@ impl Speaking {
         sentence: u32,
         result: Result<Arc<[i16]>, JobError>,
     ) -> Option<Instant> {
-        let line = self.lines.iter_mut().find(|l| l.id == say)?;
+        let line = self.lines.iter_mut().chain(&mut self.prepared).find(|l| l.id == say)?;
         let asked_at = line.asked_at;
         let slot = line.sentences.get_mut(sentence as usize)?;
         let pcm = match result {
@@ -211,7 +264,7 @@ impl Speaking {
     /// Writes the next 20 ms; true while a line is heard (music alone is none).
     pub fn next_frame(&mut self, out: &mut Frame) -> bool {
         self.playout.next_frame(out);
-        self.playout.speaking().is_some()
+        self.playout.speaking().is_some() && !self.playout.is_held()
     }
 
     /// Takes out lines that have been played to their end. Call it after [`Speaking::next_frame`].
@@ -258,6 +311,16 @@ impl Speaking {
         }
         let text = words.join(" ");
         (!text.is_empty()).then_some(Heard { say: line.id, text, whole, masked: line.manner.masked })
+    }
+
+    /// Holds our line where it is, or lets it go on from there.
+    pub fn hold(&mut self, on: bool) {
+        self.playout.hold(on);
+    }
+
+    /// Whether our line is held.
+    pub fn is_held(&self) -> bool {
+        self.playout.is_held()
     }
 
     /// Whether what is being said, or about to be, may be interrupted.

@@ -31,7 +31,9 @@ impl Call {
                 self.report(Report::State { state });
             }
             Action::Say(say) => {
-                self.speaking.say(now, &say.text, Manner { interruptible: say.interruptible, masked: say.masked });
+                if self.speaking.say(now, &say.text, Manner::of(&say)) {
+                    self.turns.ready(now);
+                }
             }
             Action::Listen(listen) => self.listen(now, listen),
             Action::Trouble { what } => self.trouble(now, what),

@@ -9,6 +9,8 @@ pub(super) enum Timer {
     NoInput,
     /// A turn is not understood in time.
     Engine,
+    /// It is not sure whether what is said over our line takes the floor.
+    Doubt,
     /// The longest call.
     Longest,
     /// Between two keys.
@@ -21,8 +23,16 @@ pub(super) enum Timer {
     Goodbye,
 }
 
-const ALL: [Timer; 7] =
-    [Timer::NoInput, Timer::Engine, Timer::Longest, Timer::Keypad, Timer::Ring, Timer::Media, Timer::Goodbye];
+const ALL: [Timer; 8] = [
+    Timer::NoInput,
+    Timer::Engine,
+    Timer::Doubt,
+    Timer::Longest,
+    Timer::Keypad,
+    Timer::Ring,
+    Timer::Media,
+    Timer::Goodbye,
+];
 
 /// When each runs out.
 #[derive(Debug, Default)]

@@ -1,5 +1,12 @@
-//! From the end of an utterance to what the script is told: recognition (begun ahead, while it is not yet sure that the
-//! caller is done), understanding, and how it was said.
+//! From an utterance to what the script is told: recognition, understanding and the first words of the answer are worked on
+//! ahead, from the first pause on; they decide how long the pause must be to be the end, and are thrown away if the caller
+//! goes on.
+//!
+//! ```text
+//! Pause ─▶ words ─▶ meaning ─▶ settle(silence) ─▶ Turn ─▶ script ─▶ answer
+//!                      └─▶ the script's clone ─▶ first sentence rendered ─┘
+//! Resumed ─▶ all of it is thrown away, and counted
+//! ```
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,21 +15,27 @@ use std::time::{Duration, Instant};
 use super::hearing::Sound;
 use super::io::{Output, Report};
 use super::logbook::{MASKED, hide_digits};
-use super::ports::{AbortFlag, EmbedJob, Hint, JobError, RecognizeJob, Role, Transcript, TurnId};
+use super::ports::{AbortFlag, EmbedJob, Hint, JobError, RecognizeJob, Role, Transcript, TurnEndJob, TurnId};
 use super::record::{Latency, Turn};
+use super::speaking::Manner;
 use super::timers::Timer;
 use super::understand::Meaning;
 use super::{Call, Phase, TICK};
 use crate::dialplan::script;
-use crate::nlu::{person, text as words};
+use crate::nlu::{flow, person, text as words};
 use crate::speech::commit::Streaming;
 use crate::speech::emotion;
 use crate::speech::prosody::Features;
+use crate::speech::turn_end::{self, Evidence};
 
 /// A partial result that comes later than this is of no use.
 const PARTIAL_DEADLINE: Duration = Duration::from_millis(1_500);
+/// How the voice fell is of no use later than this: the words have decided.
+const TURN_END_DEADLINE: Duration = Duration::from_millis(800);
 /// A final result that comes later is taken for none: the caller is asked again.
 const FINAL_DEADLINE: Duration = Duration::from_secs(8);
+/// Speech over our line that lasts this long takes the floor whatever its words are.
+const DOUBT: Duration = Duration::from_millis(900);
 /// Turns that may wait for understanding; a caller cannot speak faster than that.
 const MOST_WAITING: usize = 4;
 
@@ -37,8 +50,15 @@ struct InProgress {
     partial: Option<AbortFlag>,
     words: Streaming,
     transcript: Option<Transcript>,
+    meaning: Option<Meaning>,
+    /// What is known of whether the pause is the end.
+    evidence: Evidence,
     ended: Option<Ended>,
     stage: Stage,
+    /// It stopped our line, but it is not sure yet that it takes the floor.
+    doubtful: bool,
+    /// It was a cough or a "mhm" over our line.
+    ignored: bool,
     /// Words that were not said to us: what the state expected is unknown by now.
     masked: bool,
 }
@@ -59,15 +79,21 @@ struct Ended {
 enum Stage {
     Recognizing,
     Understanding { since: Instant },
+    Understood { since: Instant, at: Instant },
 }
 
 /// The utterances of a call that are not answered yet, and the answer that is on its way.
 #[derive(Default)]
 pub(super) struct Turns {
+    /// Names the next attempt at an utterance: a result of an attempt that was thrown away finds nothing.
     next: u32,
+    /// Number of the next turn of the record.
+    number: u32,
     waiting: VecDeque<InProgress>,
     answer: Option<Answer>,
     last_intent: Option<String>,
+    /// The prompt fell silent so long after the sound that may be an interruption began.
+    silenced: Option<Duration>,
     /// What happened in the dialogue since the last utterance was felt.
     events: Vec<emotion::Event>,
 }
@@ -116,6 +142,11 @@ impl Turns {
         }
     }
 
+    /// The answer's first line is rendered already.
+    pub(super) fn ready(&mut self, now: Instant) {
+        self.rendered(now, Some(now));
+    }
+
     fn find(&mut self, id: TurnId) -> Option<&mut InProgress> {
         self.waiting.iter_mut().find(|t| t.id == id)
     }
@@ -128,12 +159,15 @@ impl Call {
             match sound {
                 Sound::Duck => self.speaking.duck(true),
                 Sound::Unduck => self.speaking.duck(false),
-                Sound::Stop => self.barged_in(now),
+                Sound::Stop => self.hold(now),
                 Sound::Began { start } => self.began(start),
                 Sound::Partial(pcm) => self.recognize(now, Role::Partial, pcm),
-                Sound::Pause(pcm) => self.recognize(now, Role::Final, pcm),
+                Sound::Pause(pcm) => {
+                    self.recognize(now, Role::Final, Arc::clone(&pcm));
+                    self.ask_for_the_end(now, pcm);
+                }
                 Sound::Resumed => self.resumed(),
-                Sound::Turn { start, end, pcm } => self.turn_ended(now, start, end, pcm),
+                Sound::Turn { start, end, waited_ms, pcm } => self.turn_ended(now, start, end, waited_ms, pcm),
                 Sound::Ignored => {
                     self.speaking.duck(false);
                     if let Some(run) = self.turns.waiting.pop_back().and_then(|t| t.run) {
@@ -144,12 +178,65 @@ impl Call {
         }
     }
 
-    fn barged_in(&mut self, now: Instant) {
+    /// The caller speaks over our line: it is held until it is sure whether they take the floor.
+    fn hold(&mut self, now: Instant) {
         self.speaking.duck(false);
+        self.speaking.hold(true);
         self.wire.interrupted(now);
+        self.timers.set(Timer::Doubt, now + DOUBT);
+        if let Some(turn) = self.turns.waiting.back_mut() {
+            turn.doubtful = true;
+            turn.ignored = false;
+        }
+    }
+
+    /// They do.
+    pub(super) fn barged_in(&mut self, now: Instant) {
+        self.timers.clear(Timer::Doubt);
+        if let Some(turn) = self.turns.waiting.back_mut() {
+            turn.doubtful = false;
+        }
         self.interrupt(now);
+        if let Some(after) = self.turns.silenced.take() {
+            self.silenced(after);
+        }
         self.turns.events.push(emotion::Event::Interruption);
         self.log.event(now, "the caller interrupted");
+    }
+
+    /// Our line has fallen silent, so long after the first packet of the sound that stopped it.
+    pub(super) fn silenced(&mut self, after: Duration) {
+        if self.speaking.is_held() {
+            self.turns.silenced = Some(after);
+        } else {
+            self.report(Report::Interrupted { after_ms: ms(after) });
+        }
+    }
+
+    /// The time of doubt is over: whoever still speaks, or is not heard yet, takes the floor.
+    pub(super) fn doubt_over(&mut self, now: Instant) {
+        if self.turns.waiting.back().is_some_and(|turn| turn.doubtful) {
+            self.barged_in(now);
+        } else if self.speaking.is_held() {
+            self.go_on(now);
+        }
+    }
+
+    /// They do not: our line goes on from where it was.
+    fn go_on(&mut self, now: Instant) {
+        self.timers.clear(Timer::Doubt);
+        self.speaking.hold(false);
+        self.turns.silenced = None;
+        self.hearing.we_start(self.speaking.interruptible());
+        self.log.event(now, "our line went on after a sound that was no interruption");
+        self.report(Report::WentOn);
+        let Some(turn) = self.turns.waiting.back_mut() else { return };
+        turn.doubtful = false;
+        turn.ignored = true;
+        if turn.ended.is_some() {
+            self.turns.waiting.pop_back();
+            self.timers.clear(Timer::Engine);
+        }
     }
 
     fn began(&mut self, start: u64) {
@@ -171,8 +258,12 @@ impl Call {
             partial: None,
             words: Streaming::new(self.rate),
             transcript: None,
+            meaning: None,
+            evidence: Evidence::default(),
             ended: None,
             stage,
+            doubtful: false,
+            ignored: false,
             masked,
         });
     }
@@ -205,24 +296,65 @@ impl Call {
         self.outbox.push_back(Output::Recognize(job));
     }
 
-    /// The pause was none: what was begun on it is worth nothing.
-    fn resumed(&mut self) {
-        if let Some(turn) = self.turns.waiting.back_mut() {
-            turn.transcript = None;
-            if let Some(run) = turn.run.take() {
-                run.abort.abort();
-            }
+    /// Has the sound looked at: does the voice come to an end?
+    fn ask_for_the_end(&mut self, now: Instant, pcm: Arc<[i16]>) {
+        let rate = self.rate;
+        if let Some(turn) = self.turns.waiting.back()
+            && let Some(run) = &turn.run
+        {
+            let (deadline, abort) = (now + TURN_END_DEADLINE, run.abort.clone());
+            self.outbox.push_back(Output::TurnEnd(TurnEndJob { turn: turn.id, pcm, rate, deadline, abort }));
         }
     }
 
-    fn turn_ended(&mut self, now: Instant, start: u64, end: u64, pcm: Arc<[i16]>) {
+    /// How the voice came to an end, or did not. Without an answer the words decide alone.
+    pub(super) fn voice_ended(&mut self, now: Instant, id: TurnId, result: Result<f32, JobError>) {
+        if let (Some(turn), Ok(probability)) = (self.turns.find(id), result) {
+            turn.evidence.voice = Some(probability);
+            self.settle(now, id);
+        }
+    }
+
+    /// Sets how long the pause must be to be the end, by what is known.
+    fn settle(&mut self, now: Instant, id: TurnId) {
+        let Some(turn) = self.turns.waiting.back().filter(|turn| turn.id == id && turn.ended.is_none()) else { return };
+        self.hearing.settle(Some(turn_end::silence_ms(turn.evidence)));
+        self.sounds(now);
+    }
+
+    /// The pause was none: what was begun on it is worth nothing.
+    fn resumed(&mut self) {
+        let Some(turn) = self.turns.waiting.back_mut() else { return };
+        turn.id = TurnId(self.turns.next);
+        self.turns.next += 1;
+        turn.transcript = None;
+        turn.meaning = None;
+        turn.evidence = Evidence::default();
+        turn.stage = Stage::Recognizing;
+        // Its words would come back under the old name.
+        if let Some(partial) = turn.partial.take() {
+            partial.abort();
+        }
+        if let Some(run) = turn.run.take() {
+            run.abort.abort();
+            self.speaking.forget_prepared();
+            self.report(Report::ThrownAway);
+        }
+    }
+
+    fn turn_ended(&mut self, now: Instant, start: u64, end: u64, waited_ms: u32, pcm: Arc<[i16]>) {
         let features = self.prosody.features(start..end);
         let last_speech = self.wire.last_speech(start, end).unwrap_or(now);
-        let silence_ms = ms(now.saturating_duration_since(last_speech));
-        let latency = Latency { silence_ms, ..Latency::default() };
+        let passed_ms = ms(now.saturating_duration_since(last_speech));
+        let silence_ms = passed_ms.min(waited_ms as f32);
+        let latency = Latency { silence_ms, decision_ms: passed_ms - silence_ms, ..Latency::default() };
         if self.phase != Phase::Script {
             // While the caller is with a human, only how they sound is of interest.
             self.felt(now, &features, "");
+            return;
+        }
+        if self.turns.waiting.back().is_some_and(|turn| turn.ignored) {
+            self.turns.waiting.pop_back();
             return;
         }
         let Some(turn) = self.turns.waiting.back_mut() else { return };
@@ -259,38 +391,86 @@ impl Call {
             (Role::Final, Ok(transcript)) => {
                 // A run that was aborted may still have come to its end: its words are not the whole.
                 if turn.run.as_ref().is_some_and(|run| !run.abort.is_aborted()) {
-                    turn.transcript = Some(transcript);
-                    self.advance(now);
+                    self.words(now, id, transcript);
                 }
             }
             (Role::Final, Err(JobError::Skipped)) => {}
             (Role::Final, Err(error)) => {
                 turn.run = None;
                 if turn.ended.is_some() {
-                    turn.transcript = Some(Transcript::default());
                     self.trouble(now, format!("recognition failed: {error}; asked again"));
-                    self.advance(now);
+                    self.words(now, id, Transcript::default());
                 }
             }
         }
     }
 
+    fn words(&mut self, now: Instant, id: TurnId, transcript: Transcript) {
+        let Some(turn) = self.turns.find(id) else { return };
+        let text = transcript.text.clone();
+        turn.transcript = Some(transcript);
+        // In doubt, a listener's sound and what has no words are no interruption; a yes is one where it is waited for.
+        if turn.doubtful {
+            let awaited = self.line.understanding.awaits_yes_no(self.listening.as_ref());
+            if !text.chars().any(char::is_alphanumeric) || !awaited && flow::is_backchannel(&text) {
+                return self.go_on(now);
+            }
+            self.barged_in(now);
+        }
+        self.advance(now);
+    }
+
     /// Takes the oldest turn as far as it goes.
     fn advance(&mut self, now: Instant) {
         let Some(turn) = self.turns.waiting.front_mut() else { return };
-        let (Some(ended), Some(transcript), Stage::Recognizing) = (&turn.ended, &turn.transcript, turn.stage) else {
+        match (turn.stage, &turn.transcript) {
+            (Stage::Recognizing, Some(transcript)) => {
+                turn.stage = Stage::Understanding { since: now };
+                let (id, text) = (turn.id, transcript.text.clone());
+                match self.line.understanding.at_once(&text, self.listening.as_ref(), self.today) {
+                    Some(meaning) => self.meant(now, meaning),
+                    None => {
+                        let job = EmbedJob { turn: id, text: words::clean(&text), deadline: now + FINAL_DEADLINE };
+                        self.outbox.push_back(Output::Embed(job));
+                    }
+                }
+            }
+            (Stage::Understood { .. }, _) if turn.ended.is_some() => self.understood(now),
+            _ => {}
+        }
+    }
+
+    /// It is known what the oldest turn means, if it is over; else that decides how long the pause must be.
+    fn meant(&mut self, now: Instant, meaning: Meaning) {
+        let Some(turn) = self.turns.waiting.front_mut() else { return };
+        let Stage::Understanding { since } = turn.stage else { return };
+        turn.stage = Stage::Understood { since, at: now };
+        let text = turn.transcript.as_ref().map(|t| t.text.clone()).unwrap_or_default();
+        turn.meaning = Some(meaning.clone());
+        if turn.ended.is_some() {
+            return self.understood(now);
+        }
+        turn.evidence.words = self.line.understanding.completeness(&text, &meaning, self.listening.as_ref());
+        let id = turn.id;
+        self.prepare(now, meaning.into_heard(text));
+        self.settle(now, id);
+    }
+
+    /// Renders the first words of what the script would answer.
+    fn prepare(&mut self, now: Instant, heard: script::Heard) {
+        if self.listening.is_none() || self.phase != Phase::Script {
             return;
-        };
-        turn.stage = Stage::Understanding { since: now };
-        let (id, masked, text, confidence) = (turn.id, turn.masked, transcript.text.clone(), transcript.confidence);
-        let recognition_ms = ms(now.saturating_duration_since(ended.at));
-        let shown = self.shown(masked, &text);
-        self.report(Report::Heard { text: shown, confidence, recognition_ms });
-        match self.line.understanding.at_once(&text, self.listening.as_ref(), self.today) {
-            Some(meaning) => self.understood(now, meaning),
-            None => {
-                let job = EmbedJob { turn: id, text: words::clean(&text), deadline: now + FINAL_DEADLINE };
-                self.outbox.push_back(Output::Embed(job));
+        }
+        let mut ahead = self.script.clone();
+        ahead.handle(script::Input::Heard(heard));
+        while let Some(action) = ahead.poll() {
+            match action {
+                script::Action::Entered { .. } | script::Action::Trouble { .. } => {}
+                script::Action::Say(say) => {
+                    self.speaking.prepare(now, &say.text, Manner::of(&say));
+                    return;
+                }
+                _ => return,
             }
         }
     }
@@ -306,31 +486,32 @@ impl Call {
                 Meaning::default()
             }
         };
-        self.understood(now, meaning);
+        self.meant(now, meaning);
     }
 
-    /// The oldest turn is understood, as far as it can be: the script hears of it.
-    fn understood(&mut self, now: Instant, meaning: Meaning) {
+    /// The oldest turn is over and understood, as far as it can be: the script hears of it.
+    fn understood(&mut self, now: Instant) {
         let Some(turn) = self.turns.waiting.pop_front() else { return };
         let (Some(ended), Some(transcript)) = (turn.ended, turn.transcript) else { return };
+        let meaning = turn.meaning.unwrap_or_default();
         self.timers.clear(Timer::Engine);
-        let since = match turn.stage {
-            Stage::Understanding { since } => since,
-            Stage::Recognizing => now,
+        let (since, at) = match turn.stage {
+            Stage::Understood { since, at } => (since.max(ended.at), at.max(ended.at)),
+            Stage::Understanding { since } => (since.max(ended.at), now),
+            Stage::Recognizing => (now, now),
         };
-        let understanding_ms = ms(now.saturating_duration_since(since));
+        let recognition_ms = ms(since.saturating_duration_since(ended.at));
+        let understanding_ms = ms(at.saturating_duration_since(since));
+        let heard = self.shown(turn.masked, &transcript.text);
+        self.report(Report::Heard { text: heard, confidence: transcript.confidence, recognition_ms });
         let intent = meaning.intent.map(|(index, _)| self.line.plan.intents()[index].name.clone());
         let score = meaning.intent.map_or(0.0, |(_, score)| score);
         self.report(Report::Understood { intent: intent.clone(), score, took_ms: understanding_ms });
         self.dialogue_events(&meaning, intent.as_deref(), &transcript.text);
         let reasons = self.felt(now, &ended.features, &transcript.text);
-        let latency = Latency {
-            recognition_ms: ms(since.saturating_duration_since(ended.at)),
-            understanding_ms,
-            ..ended.latency
-        };
+        let latency = Latency { recognition_ms, understanding_ms, ..ended.latency };
         let record = Turn {
-            turn: turn.id.0,
+            turn: self.turns.number,
             state: self.script.state().to_owned(),
             start_ms: self.log.ms(self.hearing.instant(turn.start)),
             end_ms: self.log.ms(self.hearing.instant(ended.end)),
@@ -344,6 +525,7 @@ impl Call {
             latency,
         };
         self.log.turn(record);
+        self.turns.number += 1;
         self.turns.answer =
             Some(Answer { last_speech: ended.last_speech, asked: now, rendered: None, latency, spoken: true });
         self.tell_script(now, meaning.into_heard(transcript.text));
@@ -417,8 +599,10 @@ impl Call {
             run.abort.abort();
         }
         turn.transcript.get_or_insert_with(Transcript::default);
+        turn.meaning = None;
+        turn.stage = Stage::Recognizing;
         self.trouble(now, "understanding took too long; asked again".to_owned());
-        self.understood(now, Meaning::default());
+        self.understood(now);
     }
 
     /// The first packet with sound of an answer goes out.

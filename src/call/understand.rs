@@ -10,12 +10,14 @@ use super::ports::Hint;
 use crate::dialplan::script::{Expect, Heard, Listen};
 use crate::dialplan::{Plan, SlotKind as PlanKind};
 use crate::nlu::background;
+use crate::nlu::flow;
 use crate::nlu::intents::{Classifier, Example, name_as_example};
 use crate::nlu::keypad::{EntryRule, LONGEST};
 use crate::nlu::passing::in_passing;
 use crate::nlu::person::asks_for_person;
 use crate::nlu::slots::{self, Fill, SlotKind};
 use crate::nlu::yes_no::yes_no;
+use crate::speech::turn_end::Words;
 
 /// While a slot is asked for, an intent must be plainer: digits and names resemble many things a little.
 const ACCEPT_ASIDE: f32 = 0.75;
@@ -23,6 +25,8 @@ const ACCEPT_ASIDE: f32 = 0.75;
 const ACCEPT_OVER_TEXT: f32 = 0.9;
 /// How sure a wish for a person is, when the plan has an intent for it.
 const PERSON: f32 = 0.97;
+/// From this score on an intent is plain enough to stand alone.
+const PLAIN: f32 = 0.7;
 
 /// What a turn means. Indices are the plan's.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -180,6 +184,44 @@ impl Understanding {
                 listen.intents.iter().copied().chain(listen.knowledge.iter().map(|k| k + intents)).collect()
             }
             None => (0..intents + self.plan.knowledge().len()).collect(),
+        }
+    }
+
+    /// Whether a yes or a no would be an answer here.
+    pub fn awaits_yes_no(&self, listen: Option<&Listen>) -> bool {
+        match listen.map(|l| &l.expect) {
+            Some(Expect::YesNo) => true,
+            Some(Expect::Slot { slot }) => self.kinds.get(*slot) == Some(&SlotKind::YesNo),
+            _ => false,
+        }
+    }
+
+    /// What the words so far say of whether more will come.
+    pub fn completeness(&self, text: &str, meaning: &Meaning, listen: Option<&Listen>) -> Words {
+        let kind = match listen.map(|l| &l.expect) {
+            Some(Expect::Slot { slot }) => self.kinds.get(*slot),
+            _ => None,
+        };
+        if let Some(SlotKind::Digits { length: Some((_, most)) }) = kind
+            && meaning.intent.is_none()
+        {
+            let digits = meaning.slot.as_ref().map(|value| value.chars().filter(char::is_ascii_digit).count());
+            return match digits {
+                Some(count) if count >= *most => Words::Complete,
+                Some(_) => Words::Unknown,
+                None => Words::Unfinished,
+            };
+        }
+        if flow::is_unfinished(text) {
+            return Words::Unfinished;
+        }
+        let answers = meaning.yes_no.is_some() && self.awaits_yes_no(listen);
+        let plain = |found: Option<(usize, f32)>| found.is_some_and(|(_, score)| score >= PLAIN);
+        match meaning {
+            _ if answers => Words::Complete,
+            _ if meaning.slot.is_some() => Words::Likely,
+            _ if plain(meaning.intent) || plain(meaning.knowledge) => Words::Likely,
+            _ => Words::Unknown,
         }
     }
 

@@ -4,6 +4,7 @@ pub mod background;
 pub mod dates;
 pub mod digits;
 pub mod email;
+pub mod flow;
 pub mod intents;
 pub mod keypad;
 mod lexicon;

@@ -40,6 +40,8 @@ pub(super) fn report(report: &Report) {
             counter!("sidetone_turns_total", "understood" => if intent.is_some() { "yes" } else { "no" }).increment(1);
         }
         Report::Interrupted { after_ms } => histogram!("sidetone_barge_in_ms").record(f64::from(*after_ms)),
+        Report::WentOn => counter!("sidetone_false_barge_ins_total").increment(1),
+        Report::ThrownAway => counter!("sidetone_work_thrown_away_total").increment(1),
         Report::Trouble { .. } => counter!("sidetone_trouble_total").increment(1),
         _ => {}
     }

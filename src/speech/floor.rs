@@ -24,7 +24,7 @@ pub enum Act {
     Duck,
     /// Raise it again: it was nothing.
     Unduck,
-    /// Stop our line: the caller has the floor.
+    /// Stop our line: the caller takes the floor, or seems to.
     Stop,
     /// The utterance that just ended is a turn of the caller's.
     Take,
@@ -35,13 +35,14 @@ pub enum Act {
 /// How easily we are interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BargeIn {
-    /// Speech over our line that stops it, ms from its first window. Shorter is a cough or a "mhm".
+    /// Speech over our line that stops it, ms from its first window: the second window. Whether it was a cough or a "mhm",
+    /// so that the line goes on, is for the words to tell.
     pub stop_after_ms: u32,
 }
 
 impl Default for BargeIn {
     fn default() -> Self {
-        Self { stop_after_ms: 128 }
+        Self { stop_after_ms: 64 }
     }
 }
 

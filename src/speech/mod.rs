@@ -12,4 +12,5 @@ pub mod floor;
 pub mod gate;
 pub mod log_mel;
 pub mod prosody;
+pub mod turn_end;
 pub mod utterance;

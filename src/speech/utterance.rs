@@ -138,6 +138,10 @@ pub struct Segmenter {
     /// Bounds of the utterance that ended last: its sound can still be had until the next one starts.
     last: Option<(u64, u64)>,
     partial_at: u64,
+    /// Silence that ends this pause, when it is not the usual one, ms.
+    settled: Option<u32>,
+    /// Silence that ended the last utterance, ms.
+    waited_ms: u32,
 }
 
 impl Segmenter {
@@ -153,6 +157,8 @@ impl Segmenter {
             seen: 0,
             last: None,
             partial_at: 0,
+            settled: None,
+            waited_ms: 0,
         }
     }
 
@@ -209,14 +215,34 @@ impl Segmenter {
             State::Speaking { start, last_speech } => self.in_speech(start, last_speech, position, probability),
             State::Paused { start, last_speech } => {
                 if probability >= ONSET {
+                    self.settled = None;
                     self.state = State::Speaking { start, last_speech: position };
                     return Some(Event::Resumed { at: from });
                 }
-                let silence = position - last_speech;
-                (silence >= self.samples(u64::from(self.endpointing.end_silence_ms)))
-                    .then(|| self.end(start, last_speech, EndReason::Silence))
+                self.end_if_silent(start, last_speech)
             }
         }
+    }
+
+    /// Sets the silence that ends the utterance at the present pause, until it goes on; `None` is the usual one. May end it
+    /// at once.
+    pub fn settle(&mut self, silence_ms: Option<u32>) -> Option<Event> {
+        let State::Paused { start, last_speech } = self.state else { return None };
+        self.settled = silence_ms;
+        self.end_if_silent(start, last_speech)
+    }
+
+    /// Silence that had to pass for the last utterance to end, ms.
+    pub fn waited_ms(&self) -> u32 {
+        self.waited_ms
+    }
+
+    fn end_if_silent(&mut self, start: u64, last_speech: u64) -> Option<Event> {
+        let wait = self.settled.unwrap_or(self.endpointing.end_silence_ms);
+        (self.seen - last_speech >= self.samples(wait.into())).then(|| {
+            self.waited_ms = wait;
+            self.end(start, last_speech, EndReason::Silence)
+        })
     }
 
     /// Ends the utterance that is going on, if one is, where it stands.
@@ -300,6 +326,7 @@ impl Segmenter {
 
     fn end(&mut self, start: u64, end: u64, reason: EndReason) -> Event {
         self.state = State::Silent;
+        self.settled = None;
         self.last = Some((start, end));
         Event::Ended { start, end, reason }
     }
@@ -409,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn partials_come_every_half_second_of_an_utterance() {
+    fn partials_come_at_least_every_300_ms_of_an_utterance() {
         let mut s = segmenter();
         let mut due = Vec::new();
         for i in 0..64u64 {
@@ -419,7 +446,7 @@ mod tests {
                 due.push((i + 1) * 32);
             }
         }
-        assert_eq!(due, [512, 1_024, 1_536, 2_048]);
+        assert_eq!(due, [288, 576, 864, 1_152, 1_440, 1_728, 2_016]);
         assert_eq!(s.pcm().len() as u64, 64 * WINDOW);
     }
 

@@ -14,6 +14,7 @@ use super::{MASKED, Mood, Say};
 const GIVEN: &[&str] = &["number", "name"];
 
 /// The variables of a call. No `Debug`: it holds what the caller said.
+#[derive(Clone)]
 pub(super) struct Variables {
     pub(super) now: DateTime,
     caller: BTreeMap<String, Value>,

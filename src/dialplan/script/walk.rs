@@ -82,7 +82,7 @@ pub(super) enum Back {
 }
 
 /// Where a `return` leads.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Return {
     pub(super) state: usize,
     pub(super) step: usize,
@@ -91,13 +91,14 @@ pub(super) struct Return {
 }
 
 /// How far a form was.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Asked {
     pub(super) settled: Vec<bool>,
     pub(super) corrections: u32,
 }
 
-/// One call's walk through a plan.
+/// One call's walk through a plan. A clone walks ahead, to see what would be said.
+#[derive(Clone)]
 pub struct Script {
     pub(super) plan: Arc<Plan>,
     pub(super) variables: Variables,

@@ -1,0 +1,66 @@
+//! What words say about the course of a conversation rather than about its subject: a listener's "mhm", and a sentence
+//! that hangs in the air.
+
+use super::text::bounded;
+
+/// What listeners say to show that they listen, word by word.
+const BACKCHANNEL: &[&str] = &[
+    "mhm", "mm", "mmm", "hm", "hmm", "uh", "huh", "uhhuh", "um", "ah", "aha", "oh", "okay", "ok", "yeah", "yep",
+    "right", "sure", "alright", "see", "i", "yes", "hum",
+];
+/// Words after which more must come.
+const HANGING: &[&str] = &[
+    "a", "an", "the", "and", "or", "but", "because", "so", "if", "that", "which", "who", "my", "your", "his", "her",
+    "our", "their", "to", "from", "of", "for", "with", "in", "on", "at", "by", "about", "is", "are", "was", "were",
+    "am", "will", "would", "could", "can", "should", "do", "does", "i", "i'm", "it's", "um", "uh", "er", "erm", "like",
+    "then", "also", "want", "need",
+];
+/// A listener's sound is no longer than this, in words.
+const MOST_BACKCHANNEL: usize = 3;
+
+/// The words as they were said: fillers are what counts here.
+fn words(text: &str) -> Vec<String> {
+    let apart = bounded(text).split(|c: char| c.is_whitespace() || c == '-');
+    let bare = apart.map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase());
+    bare.filter(|word| !word.is_empty()).collect()
+}
+
+/// Whether this is all a listener's sound: "uh-huh", "okay", "I see".
+pub fn is_backchannel(text: &str) -> bool {
+    let words = words(text);
+    !words.is_empty() && words.len() <= MOST_BACKCHANNEL && words.iter().all(|w| BACKCHANNEL.contains(&w.as_str()))
+}
+
+/// Whether this breaks off where more must come: "my number is", "I want to", "and um".
+pub fn is_unfinished(text: &str) -> bool {
+    let words = words(text);
+    let Some(last) = words.last() else { return false };
+    // A recogniser that hears a question marks it: "what is it for?"
+    let asked = text.trim_end().ends_with('?');
+    !asked && HANGING.contains(&last.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_is_told_from_a_speaker() {
+        for text in ["Uh-huh.", "Mm-hmm", "Okay.", "I see", "Yeah, yeah.", "Oh, right."] {
+            assert!(is_backchannel(text), "{text}");
+        }
+        for text in ["", "No.", "Stop.", "Yes, my account", "Okay, what is my balance", "Wait a second"] {
+            assert!(!is_backchannel(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_that_hangs_in_the_air_is_told() {
+        for text in ["my number is", "I would like to", "I lost my card and", "um", "I want", "It's about the,"] {
+            assert!(is_unfinished(text), "{text}");
+        }
+        for text in ["", "what is my balance", "yes please", "what is it about?", "an agent, please.", "goodbye"] {
+            assert!(!is_unfinished(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! How much silence ends a turn: decided by what the words say, what the state expects, and how the voice fell, rather
+//! than by a fixed time. Pure; the figures of each method stand beside each other in `sidetone eval turns`.
+
+/// What the words so far say of whether more will come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Words {
+    /// Not known, or not known yet.
+    #[default]
+    Unknown,
+    /// All that the state waits for is there: a clear yes, eight digits of eight.
+    Complete,
+    /// Something that can stand alone: an intent that is plain.
+    Likely,
+    /// Something is missing: six digits of eight, "and my number is".
+    Unfinished,
+}
+
+/// What is known at a pause.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Evidence {
+    /// From the words.
+    pub words: Words,
+    /// Probability, 0..1, that the voice came to an end; `None` while it is not known.
+    pub voice: Option<f32>,
+}
+
+/// From here on the voice says that the turn is over.
+const VOICE_ENDED: f32 = 0.5;
+/// Silence that ends a turn when nothing is known, ms: what fixed endpointing would wait.
+pub const FIXED_MS: u32 = 600;
+/// The same while the words are unfinished.
+const UNFINISHED_MS: u32 = 1_500;
+/// Silence after which words that leave nothing open end the turn, ms.
+const COMPLETE_MS: u32 = 160;
+/// Words that can stand alone, in a voice that fell, in one that did not, or unknown.
+const LIKELY_MS: (u32, u32, u32) = (224, 800, 384);
+/// Words that say nothing, in a voice that fell, and in one that did not.
+const UNKNOWN_MS: (u32, u32) = (320, 1_000);
+
+/// Silence that ends the turn, ms. It falls as evidence comes in, and rises when the evidence speaks for more to come.
+pub fn silence_ms(evidence: Evidence) -> u32 {
+    let ended = evidence.voice.map(|p| p >= VOICE_ENDED);
+    match (evidence.words, ended) {
+        (Words::Complete, _) => COMPLETE_MS,
+        (Words::Unfinished, _) => UNFINISHED_MS,
+        (Words::Likely, Some(true)) => LIKELY_MS.0,
+        (Words::Likely, Some(false)) => LIKELY_MS.1,
+        (Words::Likely, None) => LIKELY_MS.2,
+        (Words::Unknown, Some(true)) => UNKNOWN_MS.0,
+        (Words::Unknown, Some(false)) => UNKNOWN_MS.1,
+        (Words::Unknown, None) => FIXED_MS,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_evidence_of_an_end_never_waits_longer() {
+        let order = [Words::Unfinished, Words::Unknown, Words::Likely, Words::Complete];
+        for voice in [None, Some(0.1), Some(0.9)] {
+            let waits = order.map(|words| silence_ms(Evidence { words, voice }));
+            assert!(waits.windows(2).all(|w| w[0] >= w[1]), "{voice:?}: {waits:?}");
+        }
+        for words in order {
+            let wait = |voice| silence_ms(Evidence { words, voice: Some(voice) });
+            assert!(wait(0.9) <= wait(0.1), "{words:?}");
+        }
+    }
+}
