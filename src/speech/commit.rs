@@ -85,7 +85,7 @@ impl Streaming {
         if sure == tail.len() && !self.ends_quiet() {
             sure = sure.saturating_sub(1);
         }
-        let length = self.sound.len() - self.start.min(self.sound.len());
+        let length = self.current().len();
         if length >= self.samples(FORCE_MS) {
             let open = length - self.samples(OPEN_MS);
             sure = sure.max(self.words_before(&words, open).saturating_sub(past).min(tail.len().saturating_sub(1)));
@@ -129,42 +129,60 @@ impl Streaming {
         }
     }
 
-    /// Where the `count`-th word of the window ends: where its letters would, spread evenly over the window, moved to the
-    /// quietest moment near it.
+    /// Where the `count`-th word of the window ends: where its letters would, spread evenly over what is loud, moved to
+    /// the quietest moment near it.
     fn end_of(&self, words: &[String], count: usize) -> usize {
-        let window = &self.sound[self.start.min(self.sound.len())..];
-        let guess = letters(&words[..count]) * window.len() / letters(words).max(1);
-        let step = self.samples(STEP_MS);
+        let window = self.current();
+        let (step, loud) = (self.samples(STEP_MS), self.loud());
+        let all = loud.last().copied().unwrap_or(0);
+        let target = letters(&words[..count]) * all / letters(words).max(1);
+        let guess = loud.iter().position(|&sum| sum >= target).map_or(window.len(), |n| (n + 1) * step);
         let from = guess.saturating_sub(self.samples(SEEK_MS)) / step;
         let to = (guess + self.samples(SEEK_MS)).min(window.len()) / step;
-        let loudness = |n: &usize| -> u64 {
-            let around = &window[n * step..((n + 3) * step).min(window.len())];
-            around.iter().map(|&s| u64::from(s.unsigned_abs())).sum::<u64>() / around.len().max(1) as u64
-        };
+        let loudness = |n: &usize| mean(&window[n * step..((n + 3) * step).min(window.len())]);
         (from..to).min_by_key(loudness).map_or(guess, |n| n * step + step)
     }
 
-    /// Words that end before `offset`, letters being spread evenly.
+    /// Words that end before `offset`, letters being spread evenly over what is loud.
     fn words_before(&self, words: &[String], offset: usize) -> usize {
-        let length = (self.sound.len() - self.start.min(self.sound.len())).max(1);
-        let all = letters(words);
-        (0..=words.len()).take_while(|&n| letters(&words[..n]) * length <= all * offset).last().unwrap_or(0)
+        let loud = self.loud();
+        let all = loud.last().copied().unwrap_or(0).max(1);
+        let before = loud.get((offset / self.samples(STEP_MS)).min(loud.len().saturating_sub(1))).copied().unwrap_or(0);
+        let total = letters(words);
+        (0..=words.len()).take_while(|&n| letters(&words[..n]) * all <= total * before).last().unwrap_or(0)
+    }
+
+    /// Of each step of the window, how many up to it are loud: a pause takes no letters.
+    fn loud(&self) -> Vec<usize> {
+        let window = self.current();
+        let quiet = mean(window) / 8;
+        let mut sum = 0;
+        let steps = window.chunks(self.samples(STEP_MS)).map(|step| {
+            sum += usize::from(mean(step) >= quiet);
+            sum
+        });
+        steps.collect()
+    }
+
+    fn current(&self) -> &[i16] {
+        &self.sound[self.start.min(self.sound.len())..]
     }
 
     /// Whether the last 200 ms are far quieter than the window.
     fn ends_quiet(&self) -> bool {
-        let window = &self.sound[self.start.min(self.sound.len())..];
+        let window = self.current();
         let rest = self.samples(REST_MS);
-        if window.len() < 2 * rest {
-            return false;
-        }
-        let mean = |part: &[i16]| part.iter().map(|&s| u64::from(s.unsigned_abs())).sum::<u64>() / part.len() as u64;
-        mean(&window[window.len() - rest..]) * 8 < mean(window)
+        window.len() >= 2 * rest && mean(&window[window.len() - rest..]) * 8 < mean(window)
     }
 
     fn samples(&self, ms: usize) -> usize {
         self.rate.hz() as usize * ms / 1_000
     }
+}
+
+/// Mean loudness.
+fn mean(part: &[i16]) -> u64 {
+    part.iter().map(|&s| u64::from(s.unsigned_abs())).sum::<u64>() / part.len().max(1) as u64
 }
 
 /// Letters of some words and the spaces after them: how long they take to say, more or less.
@@ -198,9 +216,14 @@ fn apart(one: &[String], other: &[String]) -> usize {
     row[other.len()]
 }
 
-/// A word without case and marks.
+/// A word without case and marks; a digit as it is said.
 fn plain(word: &str) -> String {
-    word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    const DIGITS: [&str; 10] = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+    let plain: String = word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    match plain.as_bytes() {
+        [digit @ b'0'..=b'9'] => DIGITS[usize::from(digit - b'0')].to_string(),
+        _ => plain,
+    }
 }
 
 #[cfg(test)]

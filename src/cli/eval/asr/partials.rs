@@ -29,7 +29,7 @@ pub(super) struct Partials {
 }
 
 /// Hears each sound as it grows.
-pub(super) fn partials(engine: &mut dyn Recognizer, all: &[Said]) -> anyhow::Result<Partials> {
+pub(super) fn partials(engine: &mut dyn Recognizer, all: &[Said], show: bool) -> anyhow::Result<Partials> {
     let (mut words, mut errors, mut early) = (0, 0, 0);
     let (mut spent, mut seconds, mut longest) = (Duration::ZERO, 0.0, 0);
     for said in all {
@@ -53,7 +53,11 @@ pub(super) fn partials(engine: &mut dyn Recognizer, all: &[Said]) -> anyhow::Res
             }
         }
         let expected = spoken_words(&said.text);
-        errors += word_errors(&expected, &spoken_words(&settled));
+        let wrong = word_errors(&expected, &spoken_words(&settled));
+        if show && wrong > 0 {
+            eprintln!("{:28} said    {}\n{:28} settled {settled}", said.name, said.text, "");
+        }
+        errors += wrong;
         early += before_end.min(expected.len());
         words += expected.len();
         seconds += pcm.len() as f32 / 8_000.0;

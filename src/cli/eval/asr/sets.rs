@@ -56,6 +56,11 @@ impl Said {
     }
 }
 
+/// How long they are together.
+pub(super) fn seconds(all: &[Said]) -> f32 {
+    all.iter().map(|said| said.pcm.len() as f32 / said.hz as f32).sum()
+}
+
 fn samples(pcm: &[i16]) -> Vec<f32> {
     pcm.iter().map(|&s| f32::from(s) / 32768.0).collect()
 }
