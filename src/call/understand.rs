@@ -309,7 +309,12 @@ fn kind_of(kind: &PlanKind) -> SlotKind {
         PlanKind::Number => SlotKind::Number,
         PlanKind::YesNo => SlotKind::YesNo,
         PlanKind::Choice(choices) => {
-            SlotKind::Choice(choices.iter().flat_map(|(_, words)| words.iter().cloned()).collect())
+            // A choice's own name is a word for it, and stands there once: two alike would be doubtful.
+            let named = |(name, words): &(String, Vec<String>)| {
+                let own = (!words.iter().any(|word| word.eq_ignore_ascii_case(name))).then(|| name.clone());
+                own.into_iter().chain(words.iter().cloned()).collect::<Vec<_>>()
+            };
+            SlotKind::Choice(choices.iter().flat_map(named).collect())
         }
         PlanKind::Money => SlotKind::Money,
         PlanKind::Date => SlotKind::Date,

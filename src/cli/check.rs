@@ -1,17 +1,12 @@
 //! `sidetone check`: every mistake of a dialplan at once, with line and column.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::plans::{plans, read, unreadable};
 use crate::cli::Format;
-use crate::dialplan::{self, Code, Diagnostic, Severity};
-
-/// The file that a plan's folder holds.
-const PLAN: &str = "dialplan.yaml";
-/// No more of a file is read: enough for [`dialplan::load`] to see that it is too big.
-const MAX_READ: u64 = dialplan::MAX_BYTES as u64 + 1;
+use crate::dialplan::{self, Diagnostic, Severity};
 
 /// Arguments of `sidetone check`.
 #[derive(Debug, clap::Args)]
@@ -45,46 +40,6 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(if errors { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// The plan files that a path names.
-fn plans(path: &Path) -> io::Result<Vec<PathBuf>> {
-    if !fs::metadata(path)?.is_dir() {
-        return Ok(vec![path.to_path_buf()]);
-    }
-    if path.join(PLAN).is_file() {
-        return Ok(vec![path.join(PLAN)]);
-    }
-    let mut found = Vec::new();
-    for entry in fs::read_dir(path)? {
-        let plan = entry?.path().join(PLAN);
-        if plan.is_file() {
-            found.push(plan);
-        }
-    }
-    if found.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, format!("no {PLAN} in this folder or one below it")));
-    }
-    found.sort();
-    Ok(found)
-}
-
-fn read(file: &Path) -> io::Result<Vec<u8>> {
-    let mut source = Vec::new();
-    File::open(file)?.take(MAX_READ).read_to_end(&mut source)?;
-    Ok(source)
-}
-
-fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
-    Diagnostic {
-        file: path.display().to_string(),
-        line: 1,
-        column: 1,
-        severity: Severity::Error,
-        code: Code::Unreadable,
-        message: format!("cannot be read: {error}"),
-        help: None,
-    }
-}
-
 fn report(out: &mut dyn Write, format: Format, files: &[PathBuf], found: &[Diagnostic]) -> anyhow::Result<()> {
     let errors = found.iter().filter(|d| d.severity == Severity::Error).count();
     let warnings = found.len() - errors;
@@ -109,6 +64,10 @@ fn report(out: &mut dyn Write, format: Format, files: &[PathBuf], found: &[Diagn
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::super::plans::{MAX_READ, PLAN};
     use super::*;
 
     fn checked(path: &Path, format: Format) -> (bool, String) {

@@ -9,8 +9,11 @@ pub mod load;
 mod logging;
 pub mod models;
 mod phone;
+mod plans;
 pub mod say;
+mod sentences;
 pub mod serve;
+pub mod test;
 
 use std::process::ExitCode;
 
@@ -49,6 +52,8 @@ enum Command {
     Load(load::Args),
     /// Check a dialplan: every mistake at once, with line and column.
     Check(check::Args),
+    /// Run a dialplan's scenarios in virtual time.
+    Test(test::Args),
     /// Fetch, list and verify the models.
     Models(models::Args),
     /// Measure accuracy on labelled data.
@@ -69,6 +74,7 @@ impl Cli {
             Command::Call(args) => call::run(args),
             Command::Load(args) => load::run(args),
             Command::Check(args) => check::run(args),
+            Command::Test(args) => test::run(args),
             Command::Models(args) => models::run(args),
             Command::Eval(args) => eval::run(args),
             Command::Say(args) => say::run(args),

@@ -9,17 +9,22 @@
 
 mod calendar;
 mod compile;
+mod coverage;
 mod diagnostic;
 mod lines;
 mod plan;
 mod raw;
 mod request;
+pub mod scenario;
 pub mod script;
 mod slot;
 mod speak;
 mod template;
+mod units;
+pub mod ways;
 mod yaml;
 
+pub use coverage::{Coverage, Covered, Part};
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use plan::{Intent, Plan};
 pub use slot::{Slot, SlotKind};

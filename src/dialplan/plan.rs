@@ -325,7 +325,7 @@ impl Plan {
 }
 
 impl Step {
-    fn words(&self) -> Vec<&Words> {
+    pub(super) fn words(&self) -> Vec<&Words> {
         match self {
             Step::Say { calm, tense, angry, .. } => {
                 [Some(calm), tense.as_ref(), angry.as_ref()].into_iter().flatten().collect()

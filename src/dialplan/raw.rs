@@ -2,6 +2,7 @@
 //! templates mean is `compile`'s.
 
 mod fields;
+pub(super) mod scenario;
 mod steps;
 
 use super::diagnostic::{Code, Report, Span};

@@ -7,6 +7,7 @@
 mod act;
 mod ask;
 mod briefing;
+mod look;
 mod repair;
 mod understand;
 mod variables;
@@ -16,6 +17,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use briefing::Briefing;
+pub use look::SlotValue;
 pub use walk::Script;
 
 /// Stands where a masked slot's value would.

@@ -164,6 +164,11 @@ impl Templates {
         if text.len() > MAX_TEXT { Err(ErrorKind::OutOfFuel) } else { Ok(text) }
     }
 
+    /// A template as it was written.
+    pub(super) fn source(&self, id: &TemplateId) -> String {
+        self.env.get_template(&id.0).map(|template| template.source().to_owned()).unwrap_or_default()
+    }
+
     /// Evaluates an expression. The error names no value.
     pub(super) fn eval(&self, source: &str, scope: Value) -> Result<Value, ErrorKind> {
         let expression = self.env.compile_expression_owned(source.to_string()).map_err(|e| e.kind())?;

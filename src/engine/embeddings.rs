@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use super::models::Registry;
+
 /// First bytes of the file: format and version.
 const MAGIC: &[u8; 8] = b"STEMB\x00\x01\n";
 /// Bytes of a text's key.
@@ -29,6 +31,15 @@ pub struct EmbeddingStore {
     pub folder: Option<PathBuf>,
     /// All that shapes a vector: the model's and its tokenizer's checksums.
     pub model: String,
+}
+
+impl EmbeddingStore {
+    /// Beside the models, for a model of the registry.
+    pub fn of(registry: &Registry, model: &str) -> Self {
+        let files = registry.model(model).map(|model| model.files.as_slice()).unwrap_or_default();
+        let sums: Vec<&str> = files.iter().map(|file| file.origin.sha256.as_str()).collect();
+        Self { folder: Some(registry.store().dir().join(".embeddings")), model: sums.join(" ") }
+    }
 }
 
 /// The embeddings of one model.

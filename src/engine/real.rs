@@ -52,10 +52,7 @@ fn options(registry: &Registry, config: &EngineConfig) -> Result<EngineOptions, 
         embedder: Arc::new(move || Ok(Box::new(MiniLm::load(&minilm, &pieces)?))),
         detector: Arc::new(move || Ok(Box::new(Silero::load(&silero)?))),
         prompts: PromptLimits { memory_bytes: config.prompts_memory_bytes, disk },
-        embeddings: EmbeddingStore {
-            folder: Some(registry.store().dir().join(".embeddings")),
-            model: sums(registry, "minilm-l6"),
-        },
+        embeddings: EmbeddingStore::of(registry, "minilm-l6"),
     })
 }
 

@@ -123,6 +123,11 @@ pub fn embed(text: &str) -> Vec<f32> {
 
 /// A line that runs `plan`, with these agents in each of the plan's queues.
 pub fn line(plan: Plan, agents: &[&str]) -> Arc<Line> {
+    line_by(plan, agents, &mut embed)
+}
+
+/// The same, its understanding trained on the embeddings that `embed` gives.
+pub fn line_by(plan: Plan, agents: &[&str], embed: &mut dyn FnMut(&str) -> Vec<f32>) -> Arc<Line> {
     let plan = Arc::new(plan);
     let vectors: Vec<Vec<Vec<f32>>> =
         Understanding::texts(&plan).iter().map(|class| class.iter().map(|text| embed(text)).collect()).collect();

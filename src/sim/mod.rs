@@ -9,6 +9,10 @@
 mod caller;
 mod engines;
 mod link;
+mod talk;
+#[cfg(test)]
+mod talk_tests;
+pub mod trial;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -26,8 +30,9 @@ use crate::call::{Call, TICK};
 use crate::dialplan::script::TransferFailure;
 
 pub use caller::Act;
-pub use engines::{Costs, embed, line};
+pub use engines::{Costs, embed, line, line_by};
 pub use link::Link;
+pub use talk::{Ending, Surroundings, Talk, Told, Utterance};
 
 use caller::SimCaller;
 use engines::SimEngines;

@@ -7,6 +7,7 @@ use super::super::diagnostic::{Code, Span, short};
 use super::super::plan::{Assigned, Condition, Words};
 use super::super::script::Target;
 use super::super::template::{self, FUNCTIONS, Kind, MAX_TEXT, Problem, TemplateId, Uses};
+use super::super::units::seconds;
 use super::super::yaml::Scalar;
 use super::{CALLER_FIELDS, Compiler, RESERVED, SlotUse};
 
@@ -225,17 +226,7 @@ impl Compiler<'_, '_> {
     pub(super) fn duration(&mut self, text: Option<&Scalar>, default: Duration) -> Duration {
         let Some(text) = text else { return default };
         let written = text.text.trim();
-        let unit = written.find(|c: char| c.is_ascii_alphabetic()).map(|at| written.split_at(at));
-        let seconds = unit.and_then(|(number, unit)| {
-            let number: f64 = number.trim().parse().ok()?;
-            match unit {
-                "ms" => Some(number / 1000.0),
-                "s" => Some(number),
-                "m" => Some(number * 60.0),
-                _ => None,
-            }
-        });
-        match seconds.filter(|seconds| DURATIONS.contains(seconds)) {
+        match seconds(written).filter(|seconds| DURATIONS.contains(seconds)) {
             Some(seconds) => Duration::from_secs_f64(seconds),
             None => {
                 let message = format!("`{}` is no time", short(written));

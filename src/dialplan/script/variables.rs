@@ -106,6 +106,7 @@ impl Script {
     }
 
     pub(super) fn filled_with(&mut self, words: &Words, extra: &[(&str, Value)]) -> Option<(String, bool)> {
+        self.note(words);
         match words {
             Words::Plain(text) => Some((text.clone(), false)),
             Words::Template { id, masked } => match self.plan.templates.render(id, self.scope_with(extra)) {

@@ -125,6 +125,7 @@ pub struct Script {
     pub(super) expect: Option<Expect>,
     pub(super) reason: String,
     pub(super) out: VecDeque<Action>,
+    pub(super) watched: super::look::Watched,
 }
 
 impl fmt::Debug for Script {
@@ -157,6 +158,7 @@ impl Script {
             expect: None,
             reason: String::new(),
             out: VecDeque::new(),
+            watched: None,
             plan,
         }
     }

@@ -1,0 +1,116 @@
+//! The sentence embedder of the author's commands: the model that calls use, with what plans and scenarios say kept on
+//! disk beside it; or, where the model is not installed, shared words alone, and a note that says so.
+
+use crate::call::ports::Embedder;
+use crate::engine::embeddings::{EmbeddingStore, Embeddings};
+use crate::engine::models::Registry;
+use crate::sim;
+
+/// By what the meaning of a sentence is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(super) enum Meaning {
+    /// The model if it is installed, else words.
+    #[default]
+    Auto,
+    /// The sentence model that calls use.
+    Model,
+    /// Shared words only: quick, the same everywhere, and blind for paraphrases.
+    Words,
+}
+
+/// The model's name in the registry, and the length of its vectors.
+const MODEL: &str = "minilm-l6";
+const DIMENSIONS: usize = 384;
+
+/// Embeds sentences.
+pub(super) struct Sentences {
+    known: Option<Embeddings>,
+    /// Loaded when the first unknown sentence comes.
+    model: Option<Box<dyn Embedder>>,
+    /// Why a sentence could not be embedded; kept for the end.
+    trouble: Option<String>,
+}
+
+impl Sentences {
+    /// Fails only where the model is asked for and not there.
+    pub(super) fn new(meaning: Meaning) -> anyhow::Result<Self> {
+        let known = match (meaning, installed()) {
+            (Meaning::Words, _) | (Meaning::Auto, Err(_)) => None,
+            (_, Ok(registry)) => Some(Embeddings::open(&EmbeddingStore::of(&registry, MODEL))),
+            (Meaning::Model, Err(why)) => return Err(why),
+        };
+        Ok(Self { known, model: None, trouble: None })
+    }
+
+    /// What the author should know of how sentences are told apart here.
+    pub(super) fn note(&self) -> Option<&'static str> {
+        self.known.is_none().then_some(
+            "sentences are compared by their words only; `sidetone models fetch` brings the model that calls use",
+        )
+    }
+
+    /// The embedding of a sentence of a plan's author, kept for the next run; all zeros, which is like nothing, when the
+    /// model fails.
+    pub(super) fn embed(&mut self, text: &str) -> Vec<f32> {
+        let Some(known) = &mut self.known else { return sim::embed(text) };
+        if let Some(vector) = known.get(text) {
+            return vector;
+        }
+        match self.compute(text) {
+            Ok(vector) => {
+                if let Some(known) = &mut self.known {
+                    known.put(text, &vector);
+                }
+                vector
+            }
+            Err(error) => {
+                self.trouble.get_or_insert(error.to_string());
+                vec![0.0; DIMENSIONS]
+            }
+        }
+    }
+
+    fn compute(&mut self, text: &str) -> anyhow::Result<Vec<f32>> {
+        let model = match &mut self.model {
+            Some(model) => model,
+            None => self.model.insert(load()?),
+        };
+        Ok(model.embed(text)?)
+    }
+
+    /// What went wrong, if anything did: then what was found out means nothing. Keeps what is new.
+    pub(super) fn check(&mut self) -> anyhow::Result<()> {
+        if let Some(known) = &mut self.known {
+            known.save();
+        }
+        match &self.trouble {
+            Some(why) => anyhow::bail!("a sentence could not be embedded: {why}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The registry, if the model lies where it says. Whether it is whole is seen when it is loaded.
+fn installed() -> anyhow::Result<Registry> {
+    let registry = Registry::builtin();
+    for name in [MODEL, "onnxruntime"] {
+        let there = registry.model(name)?.files.iter().all(|file| registry.location(file).is_file());
+        anyhow::ensure!(there, "the model {name} is not there; `sidetone models fetch` brings it");
+    }
+    anyhow::ensure!(cfg!(feature = "onnx"), "this sidetone was built without sentence embeddings (the feature `onnx`)");
+    Ok(registry)
+}
+
+#[cfg(feature = "onnx")]
+fn load() -> anyhow::Result<Box<dyn Embedder>> {
+    use crate::engine::{minilm::MiniLm, onnx};
+
+    let registry = Registry::builtin();
+    onnx::load(&registry.path("onnxruntime", "libonnxruntime.so")?)?;
+    Ok(Box::new(MiniLm::load(&registry.path(MODEL, "model.onnx")?, &registry.path(MODEL, "tokenizer.json")?)?))
+}
+
+#[cfg(not(feature = "onnx"))]
+fn load() -> anyhow::Result<Box<dyn Embedder>> {
+    anyhow::bail!("this sidetone was built without sentence embeddings (the feature `onnx`)")
+}
