@@ -1,7 +1,7 @@
 # `make demo` and `make test` set up everything that they need; the rest is for whoever measures.
 # The engines compile once, in the dev profile, for both; `bench` builds the release profile.
 
-.PHONY: demo build test lint bench bench-calls help
+.PHONY: demo build test quick lint bench bench-calls help
 
 export RUST_BACKTRACE ?= 1
 ifneq ($(wildcard /usr/lib/x86_64-linux-gnu/espeak-ng-data),)
@@ -33,11 +33,15 @@ test:            ## everything that the tests need, then all tests
 	@mkdir -p target
 	cargo test --locked
 
-lint:            ## format and clippy, warnings refused
+quick:           ## the quick loop: unit tests with scripted engines, without Whisper, espeak-ng and what they need
+	cargo test --locked --no-default-features --lib
+
+lint:            ## format and clippy, with all features and with none, warnings refused
 	@.ci/setup build
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	@$(SETTLE)
+	cargo clippy --locked --no-default-features -- -D warnings
 
 bench:           ## criterion: media tick, resampling, VAD, Whisper, Piper, intents
 	@.ci/setup build

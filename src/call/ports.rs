@@ -336,10 +336,15 @@ pub enum Refusal {
 /// The answer to an offer, to be awaited.
 pub type AnswerFuture<'a> = Pin<Box<dyn Future<Output = Result<Accepted, Refusal>> + Send + 'a>>;
 
+/// The end of a session, to be waited for.
+pub type EndFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// Takes calls from browsers; what the pages know of WebRTC.
 pub trait Answerer: Send + Sync {
     /// Answers an offer.
     fn answer(&self, offer: Offer) -> AnswerFuture<'_>;
     /// Ends a session; `false` when there is none by that name.
     fn end(&self, session: &str) -> bool;
+    /// Waits until a session is over; not at all when there is none by that name.
+    fn ended(&self, session: &str) -> EndFuture;
 }

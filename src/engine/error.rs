@@ -47,6 +47,7 @@ pub enum EngineError {
 
 impl EngineError {
     /// A model that was refused.
+    #[cfg(any(test, feature = "onnx", feature = "whisper"))]
     pub(super) fn model(model: &str, why: impl ToString) -> Self {
         Self::Model { model: model.to_string(), why: why.to_string() }
     }

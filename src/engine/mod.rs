@@ -42,6 +42,7 @@ pub mod scripted;
 pub mod silero;
 #[cfg(feature = "onnx")]
 pub mod smart_turn;
+#[cfg(any(test, feature = "onnx", feature = "whisper"))]
 mod tidy;
 #[cfg(all(test, feature = "onnx"))]
 mod turn_tests;

@@ -9,10 +9,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::caller::{CallerLeg, SipParty, leg_config, new_leg};
+#[cfg(feature = "webrtc")]
+use super::caller::new_leg;
+use super::caller::{CallerLeg, SipParty, leg_config};
 use super::metrics;
 use super::task::{self, Answered, Shared};
-use crate::call::leg::{LegConfig, LegMedia};
+use crate::call::leg::LegConfig;
+#[cfg(feature = "webrtc")]
+use crate::call::leg::LegMedia;
 use crate::call::line::Line;
 use crate::call::logbook::Header;
 use crate::config::{Config, Route};
@@ -86,6 +90,7 @@ impl Acceptor {
     }
 
     /// Runs something for as long as there are calls.
+    #[cfg(feature = "webrtc")]
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.0.calls.spawn(task);
     }

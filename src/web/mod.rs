@@ -71,6 +71,7 @@ pub fn router(state: AppState) -> Router {
     if browsers {
         router = router
             .route("/call", get(page::call))
+            .route("/call/{session}/ended", get(whip::ended))
             .route("/whip/{called}", post(whip::offer))
             .route("/whip/{called}/{session}", axum::routing::delete(whip::end));
     }

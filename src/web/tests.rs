@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::*;
-use crate::call::ports::{Accepted, AnswerFuture, ArchiveError, ArchiveFuture, Offer, Refusal};
+use crate::call::ports::{Accepted, AnswerFuture, ArchiveError, ArchiveFuture, EndFuture, Offer, Refusal};
 use crate::call::record::{CallRecord, CallSummary, MediaStats, Outcome};
 use crate::pii::Pii;
 
@@ -76,6 +76,14 @@ impl Answerer for Scripted {
         };
         self.offers.lock().expect("no panic").push(offer);
         Box::pin(async move { result })
+    }
+    fn ended(&self, session: &str) -> EndFuture {
+        let on = session == "on";
+        Box::pin(async move {
+            if on {
+                std::future::pending::<()>().await;
+            }
+        })
     }
     fn end(&self, session: &str) -> bool {
         session == "abc123"
@@ -189,6 +197,14 @@ async fn an_offer_is_answered_with_201_and_a_location_that_ends_it() {
     assert_eq!(site.ask("PATCH /whip/700%23/abc123", "", "").await.0, 405);
     assert_eq!(site.ask("DELETE /whip/700%23/abc123", "", "").await.0, 200);
     assert_eq!(site.ask("DELETE /whip/700%23/other", "", "").await.0, 404);
+}
+
+#[tokio::test]
+async fn the_end_of_a_session_is_answered_when_it_comes() {
+    let site = site(None).await;
+    assert_eq!(site.ask("GET /call/gone/ended", "", "").await.0, 204);
+    let still = tokio::time::timeout(std::time::Duration::from_millis(200), site.ask("GET /call/on/ended", "", ""));
+    assert!(still.await.is_err(), "it is not over");
 }
 
 #[tokio::test]

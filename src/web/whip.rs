@@ -60,6 +60,15 @@ pub(super) async fn end(State(shared): State<Shared>, Path((_, session)): Path<(
     }
 }
 
+/// Answers when the session is over: the page's way to learn of it at once. (Of its own path, since RFC 9725, 4.2, keeps
+/// GET on the session's for later. The WebRTC library closes without DTLS's close_notify, and ICE took 18 s to notice.)
+pub(super) async fn ended(State(shared): State<Shared>, Path(session): Path<String>) -> StatusCode {
+    if let Some(answerer) = &shared.app.answerer {
+        answerer.ended(&session).await;
+    }
+    StatusCode::NO_CONTENT
+}
+
 fn refused(refusal: &Refusal) -> Response {
     let text = format!("{refusal}\n");
     match refusal {

@@ -1,6 +1,7 @@
 //! A real browser rings the whole server: Chromium's microphone plays a recorded sentence, and a plan answers it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sidetone::audio::{file, resample};
 use sidetone::call::io::Report;
@@ -96,9 +97,12 @@ states:
     house.until("the prompt", |report| matches!(report, Report::Said { .. })).await;
     tokio::task::block_in_place(|| browser.click("[data-key='1']"));
     let record = house.ended().await;
+    let before = tokio::time::Instant::now();
     tokio::task::block_in_place(|| {
         browser.wait_for("document.getElementById('status').textContent === 'Call ended.'");
     });
+    // Were it not told, it would find out by ICE, after 18 s.
+    assert!(before.elapsed() < Duration::from_secs(10), "the page knew after {:?}", before.elapsed());
     assert_eq!((record.transport.as_str(), &record.outcome), ("webrtc", &Outcome::Completed), "{record:?}");
     assert!(record.events.iter().any(|event| event.what == "keys 1"), "{record:?}");
     house.server.shutdown().await;

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+#[cfg(any(feature = "webrtc", feature = "device"))]
 use sidetone::call::io::Report;
 use sidetone::call::record::CallRecord;
 use sidetone::config::{Config, ConfigArgs, Route};
@@ -86,6 +87,7 @@ impl House {
     }
 
     /// Waits until this happens in a call.
+    #[cfg(any(feature = "webrtc", feature = "device"))]
     pub(crate) async fn until(&mut self, what: &str, happens: impl Fn(&Report) -> bool) {
         let wait = async {
             loop {

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+#[cfg(all(feature = "whisper", feature = "piper"))]
 use anyhow::Context;
 use clap::ValueEnum;
 

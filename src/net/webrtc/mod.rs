@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::call::ports::{Accepted, AnswerFuture, Answerer, Offer, Refusal};
+use crate::call::ports::{Accepted, AnswerFuture, Answerer, EndFuture, Offer, Refusal};
 
 pub use media::WebRtcMedia;
 pub use session::{Session, SessionSignals};
@@ -113,12 +113,21 @@ impl Gateway {
         let over = CancellationToken::new();
         self.0.sessions().insert(name.clone(), over.clone());
         let (answered, answer) = oneshot::channel();
-        let start =
-            session::Start { config: self.0.config.clone(), offer, simplified, place, slot, name: name.clone(), over };
+        let start = session::Start {
+            config: self.0.config.clone(),
+            offer,
+            simplified,
+            place,
+            slot,
+            name: name.clone(),
+            over: over.clone(),
+        };
         let inner = Arc::clone(&self.0);
         // A task of its own: a browser that leaves during the set-up must not drop a peer connection half-way.
         self.0.tasks.spawn(async move {
             session::run(start, answered).await;
+            // Also where no media ever flowed: somebody may wait for the end.
+            over.cancel();
             inner.sessions().remove(&name);
         });
         match answer.await {
@@ -145,6 +154,15 @@ impl Answerer for Gateway {
     fn end(&self, session: &str) -> bool {
         let over = self.0.sessions().get(session).cloned();
         over.inspect(CancellationToken::cancel).is_some()
+    }
+
+    fn ended(&self, session: &str) -> EndFuture {
+        let over = self.0.sessions().get(session).cloned();
+        Box::pin(async move {
+            if let Some(over) = over {
+                over.cancelled().await;
+            }
+        })
     }
 }
 
