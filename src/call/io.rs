@@ -6,7 +6,7 @@ use crate::call::leg::LegConfig;
 use crate::call::ports::{Done, EmbedJob, Kind, RecognizeJob, SynthesizeJob, TurnEndJob};
 use crate::call::record::Latency;
 use crate::call::services::Request;
-use crate::dialplan::script::TransferFailure;
+use crate::dialplan::script::{Thought, TransferFailure};
 use crate::speech::emotion::Mood;
 
 /// The two parties of a call.
@@ -27,6 +27,8 @@ pub enum Input {
     Key(char),
     /// The answer to [`Output::Fetch`].
     Fetched(Result<serde_json::Value, String>),
+    /// A part of the answer to [`Output::Think`].
+    Thought(Thought),
     /// A leg's media was renegotiated: hold, resume, another payload type.
     Renegotiated {
         /// Whose.
@@ -88,6 +90,8 @@ pub enum Output {
     Embed(EmbedJob),
     /// Fetch JSON.
     Fetch(Request),
+    /// Ask a language model; answered by [`Input::Thought`] until it is done. A later one replaces it.
+    Think(Request),
     /// Let another system know; nothing comes back.
     Notify(Request),
     /// Ring an agent; answered by `AgentRinging`, `AgentAnswered` or `AgentFailed`.

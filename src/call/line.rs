@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::services::Secrets;
+use super::services::{Models, Secrets};
 use super::understand::Understanding;
 use crate::audio::Rate;
 use crate::dialplan::Plan;
@@ -35,6 +35,8 @@ pub struct Line {
     pub longest_call: Duration,
     /// What authenticates us to the services that the plan names.
     pub secrets: Secrets,
+    /// The language models that the plan names.
+    pub models: Models,
     /// What tells anger by the voice.
     pub prosody: Arc<ProsodyModel>,
 }

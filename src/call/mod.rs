@@ -314,6 +314,7 @@ impl Call {
                 }
                 self.run(now, script::Input::Fetched(result));
             }
+            Input::Thought(thought) => self.run(now, script::Input::Thought(thought)),
             Input::Renegotiated { side: Side::Caller, send, receive } => {
                 self.leg.set_direction(send, receive);
                 self.held = !send;

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::dialplan::script::Fetch;
+use serde_json::json;
+
+use crate::dialplan::script::{Fetch, Think, Tool};
 use crate::pii::Pii;
 
 /// An HTTP request, ready to be sent. Whatever may hold a caller's words or a secret is wrapped.
@@ -57,6 +59,67 @@ pub fn prepare(fetch: Fetch, secrets: &Secrets) -> Result<Request, String> {
         body: fetch.body.map(Pii::new),
         timeout: fetch.timeout,
         retry: fetch.retry,
+    })
+}
+
+/// A language model behind an interface like OpenAI's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Model {
+    /// The base address; `/chat/completions` follows it.
+    pub url: String,
+    /// Its name there.
+    pub model: String,
+    /// Goes out as a bearer token.
+    pub key: Option<Pii<String>>,
+    /// Most tokens of an answer.
+    pub max_tokens: u32,
+}
+
+/// Models by the name that plans use.
+pub type Models = BTreeMap<String, Model>;
+
+/// Makes a plan's question to a model into a request: what is sent is what the plan names, and nothing else.
+pub fn question(think: &Think, models: &Models) -> Result<Request, String> {
+    let model = models.get(&think.model).ok_or_else(|| format!("the configuration has no model `{}`", think.model))?;
+    let mut messages = vec![json!({"role": "system", "content": think.instructions})];
+    for (know, answer) in &think.exchanges {
+        messages.push(json!({"role": "user", "content": know}));
+        messages.push(json!({"role": "assistant", "content": answer}));
+    }
+    messages.push(json!({"role": "user", "content": think.know}));
+    for (at, asked) in think.asked.iter().enumerate() {
+        let id = format!("call_{at}");
+        let function = json!({"name": asked.name, "arguments": asked.args.to_string()});
+        let calls = json!([{"id": id, "type": "function", "function": function}]);
+        messages.push(json!({"role": "assistant", "content": null, "tool_calls": calls}));
+        messages.push(json!({"role": "tool", "tool_call_id": id, "content": asked.result}));
+    }
+    let mut body = json!({
+        "model": model.model, "messages": messages, "stream": true, "max_tokens": model.max_tokens,
+    });
+    if !think.tools.is_empty() {
+        body["tools"] = think.tools.iter().map(tool).collect();
+    }
+    let headers =
+        model.key.iter().map(|key| ("Authorization".to_owned(), Pii::new(format!("Bearer {}", key.reveal()))));
+    Ok(Request {
+        method: "POST",
+        url: Pii::new(format!("{}/chat/completions", model.url.trim_end_matches('/'))),
+        headers: headers.collect(),
+        body: Some(Pii::new(body.to_string())),
+        timeout: think.timeout,
+        retry: 0,
+    })
+}
+
+fn tool(tool: &Tool) -> serde_json::Value {
+    let properties: serde_json::Map<_, _> =
+        tool.args.iter().map(|(name, about)| (name.clone(), json!({"type": "string", "description": about}))).collect();
+    let required: Vec<&str> = tool.args.iter().map(|(name, _)| name.as_str()).collect();
+    let parameters = json!({"type": "object", "properties": properties, "required": required});
+    json!({
+        "type": "function",
+        "function": {"name": tool.name, "description": tool.about, "parameters": parameters},
     })
 }
 

@@ -9,7 +9,7 @@ use super::record::Outcome;
 use super::speaking::Manner;
 use super::timers::Timer;
 use super::{Call, Phase, services};
-use crate::dialplan::script::{Action, Expect, Input, Listen};
+use crate::dialplan::script::{Action, Expect, Input, Listen, Thought};
 use crate::nlu::keypad::Entry;
 use crate::speech::emotion;
 use crate::speech::utterance::Endpointing;
@@ -41,6 +41,10 @@ impl Call {
                 Ok(request) => self.outbox.push_back(Output::Fetch(request)),
                 // The script goes on at once: its further actions come out of the loop that runs this one.
                 Err(why) => self.script.handle(Input::Fetched(Err(why))),
+            },
+            Action::Think(think) => match services::question(&think, &self.line.models) {
+                Ok(request) => self.outbox.push_back(Output::Think(request)),
+                Err(why) => self.script.handle(Input::Thought(Thought::Failed(why))),
             },
             Action::Notify(fetch) => match services::prepare(fetch, &self.line.secrets) {
                 Ok(request) => self.outbox.push_back(Output::Notify(request)),

@@ -202,6 +202,7 @@ impl Call {
         }
         self.turns.events.push(emotion::Event::Interruption);
         self.log.event(now, "the caller interrupted");
+        self.run(now, script::Input::Interrupted);
     }
 
     /// Our line has fallen silent, so long after the first packet of the sound that stopped it.

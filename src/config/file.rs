@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Table;
 
-use super::services::{self, SecretEntry};
+use super::services::{self, ModelEntry, SecretEntry};
 use super::units::{bytes, duration};
 use super::{Config, ConfigError, EngineSettings, KeepConfig, QueueConfig, Route, SipConfig, WebConfig};
 use crate::engine::RecognitionConfig;
@@ -29,6 +29,7 @@ struct File {
     route: Vec<RouteEntry>,
     queue: BTreeMap<String, QueueEntry>,
     secret: BTreeMap<String, SecretEntry>,
+    model: BTreeMap<String, ModelEntry>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -187,6 +188,7 @@ pub(super) fn resolve(table: Table, base: &Path) -> Result<Config, ConfigError> 
         routes: file.route.into_iter().map(|r| Route { number: r.number, plan: base.join(r.plan) }).collect(),
         queues,
         secrets: services::secrets(file.secret)?,
+        models: services::models(file.model)?,
         sip: SipConfig {
             listen: listen.map_err(|m| at("sip.listen", m))?,
             advertise: file.sip.advertise,
@@ -335,6 +337,7 @@ mod tests {
             ("[server]\nmax_calls = 0", "server.max_calls"),
             ("[engine]\nkind = \"magic\"", "engine.kind"),
             ("[recognition.de]\nfinals = \"whisper-base\"", "recognition.de"),
+            ("[model.x]\nurl = \"ftp://h\"\nmodel = \"m\"", "model.x.url"),
             ("[secret.x]\nvalue_env = \"NOT_SET_ANYWHERE\"\nhosts = [\"h\"]", "secret.x.value_env"),
             ("[secret.x]\nvalue_env = \"PATH\"\nhosts = []", "secret.x.hosts"),
             ("[secret.x]\nvalue_env = \"PATH\"\nhosts = [\"h\"]\nheader = \"a b\"", "secret.x.header"),

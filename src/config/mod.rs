@@ -11,7 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::call::services::Secrets;
+use crate::call::services::{Models, Secrets};
 use crate::engine::RecognitionConfig;
 use crate::net::sip::{Credentials, Transport};
 
@@ -141,6 +141,8 @@ pub struct Config {
     pub queues: BTreeMap<String, QueueConfig>,
     /// What authenticates us to the services that plans name.
     pub secrets: Secrets,
+    /// Language models that plans may ask.
+    pub models: Models,
     /// Signalling.
     pub sip: SipConfig,
     /// HTTP.

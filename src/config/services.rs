@@ -1,11 +1,11 @@
-//! `[secret.NAME]`: what authenticates us to the services that plans name. The value stands in the environment.
+//! `[secret.NAME]` and `[model.NAME]`: the services that plans name. What is secret stands in the environment.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 use super::ConfigError;
-use crate::call::services::{Secret, Secrets};
+use crate::call::services::{Model, Models, Secret, Secrets};
 use crate::pii::Pii;
 
 #[derive(Debug, Deserialize)]
@@ -37,6 +37,32 @@ fn secret(name: &str, entry: SecretEntry) -> Result<Secret, ConfigError> {
         return Err(at("header", format!("`{}` is no name of a header", entry.header)));
     }
     Ok(Secret { header: entry.header, value, hosts: entry.hosts })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ModelEntry {
+    url: String,
+    model: String,
+    key_env: Option<String>,
+    #[serde(default = "tokens")]
+    max_tokens: u32,
+}
+
+fn tokens() -> u32 {
+    300
+}
+
+pub(super) fn models(entries: BTreeMap<String, ModelEntry>) -> Result<Models, ConfigError> {
+    let model = |(name, entry): (String, ModelEntry)| {
+        let at = |key: &str, message: String| ConfigError::Value { key: format!("model.{name}.{key}"), message };
+        if !entry.url.starts_with("http://") && !entry.url.starts_with("https://") {
+            return Err(at("url", format!("`{}` is no address like http://127.0.0.1:8000/v1", entry.url)));
+        }
+        let key = entry.key_env.as_deref().map(environment).transpose().map_err(|message| at("key_env", message))?;
+        Ok((name.clone(), Model { url: entry.url, model: entry.model, key, max_tokens: entry.max_tokens }))
+    };
+    entries.into_iter().map(model).collect()
 }
 
 /// A value from the environment that can stand in a header.

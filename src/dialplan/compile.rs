@@ -6,6 +6,7 @@ mod parts;
 mod requests;
 mod slots;
 mod steps;
+mod think;
 mod words;
 
 use std::collections::{HashMap, HashSet};
@@ -27,6 +28,7 @@ const RESERVED: &[&str] = &[
     "mood",
     "misses",
     "last",
+    "args",
     "value",
     "answer",
     "today",
@@ -68,6 +70,7 @@ pub(super) fn compile(raw: &Raw, report: &mut Report<'_>) -> Plan {
         used_intents: HashSet::new(),
         value_of: None,
         answers: false,
+        args: HashSet::new(),
         report,
     };
     compiler.names();
@@ -98,6 +101,8 @@ struct Compiler<'a, 's> {
     value_of: Option<usize>,
     /// Whether `answer` is something here.
     answers: bool,
+    /// What `args` holds here.
+    args: HashSet<String>,
     report: &'a mut Report<'s>,
 }
 

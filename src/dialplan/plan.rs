@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::lines;
-use super::request::Request;
+use super::request::{Json, Request};
 use super::script::Target;
 pub(super) use super::slot::{Slot, SlotKind};
 use super::template::{TemplateId, Templates};
@@ -142,6 +142,7 @@ pub(super) enum Step {
     Return,
     Fetch(Box<Fetching>),
     Notify(Box<Request>),
+    Think(Box<Thinking>),
     Transfer {
         target: Target,
         reason: Option<Words>,
@@ -204,6 +205,35 @@ pub(super) struct Fetching {
     pub(super) keep: Option<String>,
     pub(super) wait: Option<Words>,
     pub(super) failed: Option<usize>,
+}
+
+/// A question to a language model.
+#[derive(Debug)]
+pub(super) struct Thinking {
+    pub(super) instructions: Words,
+    pub(super) model: String,
+    pub(super) know: Option<Json>,
+    pub(super) tools: Vec<(String, ToolPlan)>,
+    /// Exchanges that it remembers.
+    pub(super) history: usize,
+    pub(super) timeout: Duration,
+    pub(super) wait: Option<Words>,
+    pub(super) fallback: Option<Words>,
+    pub(super) failed: Option<usize>,
+}
+
+/// What a model may ask for.
+#[derive(Debug)]
+pub(super) struct ToolPlan {
+    pub(super) about: String,
+    pub(super) args: Vec<(String, String)>,
+    pub(super) kind: ToolKind,
+}
+
+#[derive(Debug)]
+pub(super) enum ToolKind {
+    Goto(usize),
+    Fetch(Box<Request>),
 }
 
 /// The value of a variable.
@@ -287,14 +317,23 @@ impl Plan {
         found
     }
 
+    /// The language models that the plan names, for the configuration to have.
+    pub fn models(&self) -> Vec<&str> {
+        let steps = self.states.iter().flat_map(|state| &state.steps);
+        let named = steps.filter_map(|guarded| match &guarded.step {
+            Step::Think(thinking) => Some(thinking.model.as_str()),
+            _ => None,
+        });
+        let mut names: Vec<&str> = named.collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     /// The secrets that the plan names, for the configuration to have.
     pub fn secrets(&self) -> Vec<&str> {
         let steps = self.states.iter().flat_map(|state| &state.steps);
-        let sent = steps.filter_map(|guarded| match &guarded.step {
-            Step::Fetch(fetch) => Some(&fetch.request),
-            Step::Notify(request) => Some(&**request),
-            _ => None,
-        });
+        let sent = steps.flat_map(|guarded| guarded.step.requests());
         let checks = self.validity.iter().filter_map(|validity| validity.check.as_ref()).map(|check| &check.request);
         let lookup = self.lookup.iter().map(|lookup| &lookup.request);
         let mut names: Vec<&str> = sent.chain(checks).chain(lookup).filter_map(|r| r.auth.as_deref()).collect();
@@ -325,6 +364,21 @@ impl Plan {
 }
 
 impl Step {
+    fn requests(&self) -> Vec<&Request> {
+        match self {
+            Step::Fetch(fetch) => vec![&fetch.request],
+            Step::Notify(request) => vec![request],
+            Step::Think(thinking) => {
+                let tools = thinking.tools.iter().filter_map(|(_, tool)| match &tool.kind {
+                    ToolKind::Fetch(request) => Some(&**request),
+                    ToolKind::Goto(_) => None,
+                });
+                tools.collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     pub(super) fn words(&self) -> Vec<&Words> {
         match self {
             Step::Say { calm, tense, angry, .. } => {
@@ -336,6 +390,7 @@ impl Step {
             }
             Step::Listen { wordings, .. } => wordings.iter().collect(),
             Step::Fetch(fetch) => fetch.wait.iter().collect(),
+            Step::Think(thinking) => thinking.wait.iter().chain(&thinking.fallback).collect(),
             Step::Set(_) | Step::Goto(_) | Step::Call(_) | Step::Return | Step::Notify(_) => Vec::new(),
             Step::Transfer { .. } | Step::End => Vec::new(),
         }

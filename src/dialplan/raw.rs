@@ -9,7 +9,10 @@ use super::diagnostic::{Code, Report, Span};
 use super::yaml::{Node, Scalar};
 use fields::Fields;
 pub(super) use fields::distinct;
-pub(super) use steps::{Mooded, RawAsk, RawFetch, RawRequest, RawStep, RawTransfer, RawVerb};
+pub(super) use steps::{Mooded, RawAsk, RawFetch, RawRequest, RawStep, RawThink, RawTransfer, RawVerb};
+
+#[cfg(test)]
+pub(super) use steps::verbs;
 
 /// A plan as written.
 #[derive(Debug, Default)]

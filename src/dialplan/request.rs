@@ -58,7 +58,7 @@ impl Request {
 }
 
 impl Json {
-    fn filled(&self, templates: &Templates, scope: &Value) -> Result<serde_json::Value, String> {
+    pub(super) fn filled(&self, templates: &Templates, scope: &Value) -> Result<serde_json::Value, String> {
         let error = |kind: minijinja::ErrorKind| kind.to_string();
         Ok(match self {
             Self::Literal(value) => value.clone(),

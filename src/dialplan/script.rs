@@ -9,6 +9,7 @@ mod ask;
 mod briefing;
 mod look;
 mod repair;
+mod think;
 mod understand;
 mod variables;
 mod walk;
@@ -16,6 +17,7 @@ mod walk;
 use std::fmt;
 use std::time::Duration;
 
+use super::plan::Plan;
 pub use briefing::Briefing;
 pub use look::SlotValue;
 pub use walk::Script;
@@ -39,6 +41,10 @@ pub enum Input {
     NoInput,
     /// The answer to an [`Action::Fetch`]: the JSON body, or why there is none.
     Fetched(Result<serde_json::Value, String>),
+    /// A part of the answer to an [`Action::Think`].
+    Thought(Thought),
+    /// The caller took the floor while something was being said.
+    Interrupted,
     /// How a transfer that did not bridge ended: the script says so and goes on.
     TransferFailed(TransferFailure),
 }
@@ -102,6 +108,8 @@ pub enum Action {
     Listen(Listen),
     /// Fetch JSON over HTTP; answered by [`Input::Fetched`].
     Fetch(Fetch),
+    /// Ask a language model; answered by [`Input::Thought`], until `Done` or `Failed`. A later one replaces it.
+    Think(Think),
     /// Let another system know; nothing is awaited.
     Notify(Fetch),
     /// Put the caller through.
@@ -230,6 +238,72 @@ impl fmt::Debug for Fetch {
         f.field("url", &url).field("method", method).field("timeout", timeout).field("masked", masked);
         f.finish_non_exhaustive()
     }
+}
+
+/// A question to a language model, with all that it is to know.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Think {
+    /// The model of the configuration.
+    pub model: String,
+    /// What it is told to do.
+    pub instructions: String,
+    /// JSON: what the plan lets it know, and nothing else; empty for nothing.
+    pub know: String,
+    /// What it knew and answered at this step before, oldest first.
+    pub exchanges: Vec<(String, String)>,
+    /// What it may ask for.
+    pub tools: Vec<Tool>,
+    /// What it asked for already, for this answer.
+    pub asked: Vec<Asked>,
+    /// How long the whole answer may take.
+    pub timeout: Duration,
+}
+
+impl fmt::Debug for Think {
+    /// Without what the caller said.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Think").field("model", &self.model).field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+/// Something that a model may ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tool {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub about: String,
+    /// Its arguments, all of them texts: the name, and what it is.
+    pub args: Vec<(String, String)>,
+}
+
+/// What a model asked for, and got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The tool.
+    pub name: String,
+    /// Its arguments.
+    pub args: serde_json::Value,
+    /// JSON, as far as it is shown to the model.
+    pub result: Option<String>,
+}
+
+/// A part of a model's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Thought {
+    /// A whole sentence.
+    Sentence(String),
+    /// It wants one of its tools; nothing more comes.
+    Tool {
+        /// Its name.
+        name: String,
+        /// Its arguments.
+        args: serde_json::Value,
+    },
+    /// The answer is whole.
+    Done,
+    /// There is no answer, or no more of it.
+    Failed(String),
 }
 
 /// A request to put the caller through.

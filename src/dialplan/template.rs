@@ -57,6 +57,12 @@ const FILTERS: &[&str] = &[
 ];
 const TESTS: &[&str] = &["defined", "undefined", "none", "number", "string", "odd", "even", "in", "true", "false"];
 
+/// The filters of the language.
+#[cfg(test)]
+pub(super) fn filters() -> impl Iterator<Item = &'static str> {
+    FILTERS.iter().copied()
+}
+
 /// What a template is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {

@@ -1,6 +1,6 @@
 //! Every way that a call can take through a plan: the arrows of its picture, and what a test can cover.
 
-use super::plan::{Plan, Route, State, Step, Trigger};
+use super::plan::{Plan, Route, State, Step, ToolKind, Trigger};
 
 /// An arrow.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +114,16 @@ fn steps(at: usize, state: &State, found: &mut Vec<Way>) {
                 push(End::Human(target.to_string()), when, Kind::Step);
                 if let Some(to) = failed {
                     push(End::State(*to), "nobody took it".into(), Kind::Failure);
+                }
+            }
+            Step::Think(thinking) => {
+                for (name, tool) in &thinking.tools {
+                    if let ToolKind::Goto(to) = tool.kind {
+                        push(End::State(to), format!("the model: {name}"), Kind::Answer);
+                    }
+                }
+                if let Some(to) = thinking.failed {
+                    push(End::State(to), "the model failed".into(), Kind::Failure);
                 }
             }
             Step::End => push(End::Over, when, Kind::Step),

@@ -50,6 +50,23 @@ async fn attempt(request: Request) -> Result<String, Failure> {
 }
 
 fn once(request: &Request) -> Result<String, Failure> {
+    let mut response = respond(request)?;
+    let timeout = request.timeout;
+    let body = response.body_mut().with_config().limit(LARGEST).read_to_string();
+    body.map_err(|error| match error {
+        ureq::Error::Timeout(_) => failure(&error, timeout),
+        _ => Failure { what: format!("the answer is not text of at most {LARGEST} bytes"), again: false },
+    })
+}
+
+/// Sends the request and gives back the answer, to be read by pieces. Blocks.
+pub(super) fn open(request: &Request) -> Result<Response, String> {
+    respond(request).map_err(|failure| failure.what)
+}
+
+type Response = ureq::http::Response<ureq::Body>;
+
+fn respond(request: &Request) -> Result<Response, Failure> {
     let timeout = request.timeout;
     let agent: ureq::Agent =
         ureq::Agent::config_builder().timeout_global(Some(timeout)).max_redirects(0).build().into();
@@ -59,18 +76,13 @@ fn once(request: &Request) -> Result<String, Failure> {
     }
     let failed = |error| failure(&error, timeout);
     let malformed = |_| Failure { what: "the address is not one".to_owned(), again: false };
-    let mut response = match &request.body {
+    match &request.body {
         Some(body) => {
             let builder = builder.header("Content-Type", "application/json");
-            agent.run(builder.body(body.reveal().as_str()).map_err(malformed)?).map_err(failed)?
+            agent.run(builder.body(body.reveal().as_str()).map_err(malformed)?).map_err(failed)
         }
-        None => agent.run(builder.body(()).map_err(malformed)?).map_err(failed)?,
-    };
-    let body = response.body_mut().with_config().limit(LARGEST).read_to_string();
-    body.map_err(|error| match error {
-        ureq::Error::Timeout(_) => failure(&error, timeout),
-        _ => Failure { what: format!("the answer is not text of at most {LARGEST} bytes"), again: false },
-    })
+        None => agent.run(builder.body(()).map_err(malformed)?).map_err(failed),
+    }
 }
 
 fn failure(error: &ureq::Error, timeout: Duration) -> Failure {
@@ -87,4 +99,4 @@ fn failure(error: &ureq::Error, timeout: Duration) -> Failure {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -3,6 +3,7 @@
 #[cfg(feature = "device")]
 pub mod device;
 pub mod http;
+pub mod llm;
 pub mod rtp;
 pub mod sip;
 #[cfg(feature = "webrtc")]

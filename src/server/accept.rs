@@ -1,8 +1,6 @@
 //! The door: who is let in, which plan answers them, and what is agreed about media before they are.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -13,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::caller::new_leg;
 use super::caller::{CallerLeg, SipParty, leg_config};
 use super::metrics;
+use super::reload::Lines;
 use super::task::{self, Answered, Shared};
 use crate::call::leg::LegConfig;
 #[cfg(feature = "webrtc")]
@@ -39,7 +38,7 @@ struct Inner {
     places: Arc<Semaphore>,
     max_calls: usize,
     routes: Vec<Route>,
-    lines: BTreeMap<PathBuf, Arc<Line>>,
+    lines: Lines,
     shared: Arc<Shared>,
     recordings: Option<Recordings>,
     ports: PortPool,
@@ -53,7 +52,7 @@ struct Inner {
 impl Acceptor {
     pub(super) fn new(
         config: &Config,
-        lines: BTreeMap<PathBuf, Arc<Line>>,
+        lines: Lines,
         shared: Arc<Shared>,
         recordings: Recordings,
         ports: PortPool,
@@ -126,7 +125,7 @@ impl Acceptor {
     fn line(&self, called: &str) -> Option<Arc<Line>> {
         let routes = &self.0.routes;
         let route = routes.iter().find(|r| r.number == called).or_else(|| routes.iter().find(|r| r.number == "*"));
-        self.0.lines.get(&route?.plan).cloned()
+        self.0.lines.get(&route?.plan)
     }
 
     /// A place for one more call, and the line that answers `called`.

@@ -9,7 +9,7 @@ use crate::audio::{Rate, file};
 use crate::call::line::{Agents, DEFAULT_VOICE, Line};
 use crate::call::ports::{JobError, Keep, SayId, SynthesizeJob};
 use crate::call::sentences;
-use crate::call::services::Secrets;
+use crate::call::services::{Models, Secrets};
 use crate::call::understand::Understanding;
 use crate::config::Config;
 use crate::dialplan::{self, Diagnostic, Plan};
@@ -62,6 +62,14 @@ pub enum LineError {
         /// The secret's name.
         name: String,
     },
+    /// A language model that the plan names and the configuration does not have.
+    #[error("the plan {path} asks the model `{name}`, and the configuration has no [model.{name}]")]
+    Model {
+        /// The plan.
+        path: PathBuf,
+        /// The model's name.
+        name: String,
+    },
     /// The prosody model that this program ships cannot be used.
     #[error("the prosody model: {0}")]
     Prosody(#[from] ModelError),
@@ -79,41 +87,77 @@ pub(super) fn read_plan(folder: &Path) -> Result<Plan, LineError> {
     checked.plan.ok_or(LineError::Mistakes { path, diagnostics: checked.diagnostics })
 }
 
-/// Loads the plan of every route. Blocks while the examples are embedded.
-pub(super) fn load(config: &Config, engines: &Engines) -> Result<BTreeMap<PathBuf, Arc<Line>>, LineError> {
-    let music = music(config.hold_music.as_deref())?;
-    let background = engines.embed_all(background::sentences().map(str::to_owned).collect())?;
-    let prosody = Arc::new(ProsodyModel::shipped()?);
-    let mut lines = BTreeMap::new();
-    let mut prompts = Vec::new();
-    for route in &config.routes {
-        if lines.contains_key(&route.plan) {
-            continue;
+/// Makes lines of plans: what all of them share is read once.
+pub(super) struct Loader {
+    config: Config,
+    engines: Engines,
+    music: [Arc<[i16]>; 2],
+    background: Vec<Vec<f32>>,
+    prosody: Arc<ProsodyModel>,
+}
+
+impl Loader {
+    /// Reads what is shared. Blocks while it is embedded.
+    pub(super) fn new(config: Config, engines: Engines) -> Result<Self, LineError> {
+        let music = music(config.hold_music.as_deref())?;
+        let background = engines.embed_all(background::sentences().map(str::to_owned).collect())?;
+        let prosody = Arc::new(ProsodyModel::shipped()?);
+        Ok(Self { config, engines, music, background, prosody })
+    }
+
+    /// The folders of the routes' plans, each once.
+    pub(super) fn folders(&self) -> Vec<PathBuf> {
+        let mut folders: Vec<PathBuf> = self.config.routes.iter().map(|route| route.plan.clone()).collect();
+        folders.sort();
+        folders.dedup();
+        folders
+    }
+
+    /// Loads the plan of every route.
+    pub(super) fn all(&self) -> Result<BTreeMap<PathBuf, Arc<Line>>, LineError> {
+        let mut lines = BTreeMap::new();
+        let mut prompts = Vec::new();
+        for folder in self.folders() {
+            let line = self.line(&folder)?;
+            prompts.extend(prompts_of(&line.plan));
+            lines.insert(folder, Arc::new(line));
         }
-        let plan = Arc::new(read_plan(&route.plan)?);
-        let vectors = embed(&plan, engines)?;
-        let understanding = Understanding::train(Arc::clone(&plan), &vectors, &background);
-        prompts.extend(
-            plan.literal_prompts()
-                .iter()
-                .flat_map(|line| sentences::sentences(line))
-                .map(|text| (plan.voice().unwrap_or(DEFAULT_VOICE).to_owned(), text)),
-        );
+        render_ahead(prompts, self.engines.clone());
+        Ok(lines)
+    }
+
+    /// Loads one plan again.
+    pub(super) fn again(&self, folder: &Path) -> Result<Arc<Line>, LineError> {
+        let line = self.line(folder)?;
+        render_ahead(prompts_of(&line.plan), self.engines.clone());
+        Ok(Arc::new(line))
+    }
+
+    /// Blocks while the examples are embedded.
+    fn line(&self, folder: &Path) -> Result<Line, LineError> {
+        let Self { config, .. } = self;
+        let plan = Arc::new(read_plan(folder)?);
+        let vectors = embed(&plan, &self.engines)?;
         let queue = |q: &crate::config::QueueConfig| Agents { agents: q.agents.clone(), ring: q.ring };
-        let line = Line {
-            plan: Arc::clone(&plan),
-            understanding,
+        Ok(Line {
+            understanding: Understanding::train(Arc::clone(&plan), &vectors, &self.background),
             queues: config.queues.iter().map(|(name, q)| (name.clone(), queue(q))).collect(),
-            music: music.clone(),
+            music: self.music.clone(),
             dial_allow: config.sip.dial_allow.clone(),
             longest_call: config.longest_call,
-            secrets: secrets(&plan, config, &route.plan)?,
-            prosody: Arc::clone(&prosody),
-        };
-        lines.insert(route.plan.clone(), Arc::new(line));
+            secrets: secrets(&plan, config, folder)?,
+            models: models(&plan, config, folder)?,
+            prosody: Arc::clone(&self.prosody),
+            plan,
+        })
     }
-    render_ahead(prompts, engines.clone());
-    Ok(lines)
+}
+
+/// The plan's fixed sentences, each with the voice that says it.
+fn prompts_of(plan: &Plan) -> Vec<(String, String)> {
+    let voice = plan.voice().unwrap_or(DEFAULT_VOICE);
+    let lines = plan.literal_prompts();
+    lines.iter().flat_map(|line| sentences::sentences(line)).map(|text| (voice.to_owned(), text)).collect()
 }
 
 /// The secrets that the plan names, and no others.
@@ -121,6 +165,15 @@ fn secrets(plan: &Plan, config: &Config, path: &Path) -> Result<Secrets, LineErr
     let named = plan.secrets().into_iter().map(|name| match config.secrets.get(name) {
         Some(secret) => Ok((name.to_owned(), secret.clone())),
         None => Err(LineError::Secret { path: path.to_owned(), name: name.to_owned() }),
+    });
+    named.collect()
+}
+
+/// The language models that the plan names, and no others.
+fn models(plan: &Plan, config: &Config, path: &Path) -> Result<Models, LineError> {
+    let named = plan.models().into_iter().map(|name| match config.models.get(name) {
+        Some(model) => Ok((name.to_owned(), model.clone())),
+        None => Err(LineError::Model { path: path.to_owned(), name: name.to_owned() }),
     });
     named.collect()
 }

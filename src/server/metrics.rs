@@ -79,3 +79,9 @@ pub(super) fn result_lost() {
 pub(super) fn notice_dropped() {
     counter!("sidetone_notices_dropped_total").increment(1);
 }
+
+/// Counts a changed plan: taken, or refused.
+pub(super) fn reloaded(taken: bool) {
+    let outcome = if taken { "taken" } else { "refused" };
+    counter!("sidetone_plan_reloads_total", "outcome" => outcome).increment(1);
+}

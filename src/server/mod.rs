@@ -11,6 +11,7 @@ mod events;
 mod lines;
 pub mod metrics;
 mod notices;
+mod reload;
 pub(crate) mod task;
 mod web;
 
@@ -23,7 +24,9 @@ use tokio_util::task::TaskTracker;
 
 use accept::Acceptor;
 use agent::Dialler;
+use lines::Loader;
 use notices::Notices;
+use reload::{Lines, Reloader};
 use task::Shared;
 
 use crate::config::Config;
@@ -96,7 +99,15 @@ impl Server {
             .map_err(|source| ServerError::Io { what: "recordings".into(), source })?;
         let loading = { (config.clone(), engines.clone()) };
         #[expect(clippy::disallowed_methods, reason = "wiring: embedding a plan's examples takes seconds")]
-        let lines = tokio::task::spawn_blocking(move || lines::load(&loading.0, &loading.1))
+        let loaded = tokio::task::spawn_blocking(move || {
+            let loader = Arc::new(Loader::new(loading.0, loading.1)?);
+            // Before the plans are read: what changes meanwhile is seen later.
+            let lines = Lines::default();
+            let reloader = Reloader::new(Arc::clone(&loader), lines.clone());
+            lines.fill(loader.all()?);
+            Ok::<_, LineError>((lines, reloader))
+        });
+        let (lines, reloader) = loaded
             .await
             .map_err(|e| ServerError::Io { what: "loading plans".into(), source: std::io::Error::other(e) })??;
 
@@ -137,6 +148,7 @@ impl Server {
         let services = TaskTracker::new();
         let web = web::start(&acceptor, &config, &store, &services, &stop).await?;
         services.spawn(expire(store.clone(), stop.clone()));
+        services.spawn(reloader.run(closing.clone()));
         services.spawn(acceptor.run(incoming, stop.clone()));
         Ok(Self { sip, web, events, store, calls, services, closing, drained, stop, drain: config.drain })
     }

@@ -21,9 +21,9 @@ use crate::call::line::Line;
 use crate::call::logbook::Header;
 use crate::call::ports::{Done, Kind, MediaTransport, Reply};
 use crate::call::record::{Event, Outcome};
-use crate::dialplan::script::TransferFailure;
+use crate::dialplan::script::{Thought, TransferFailure};
 use crate::engine::{Engines, VoiceStream};
-use crate::net::http;
+use crate::net::{http, llm};
 use crate::store::{RecordingHandle, Store};
 
 /// Results that may wait for a call: more than it can have jobs under way, and 640 ms of voice probabilities.
@@ -90,6 +90,7 @@ struct Task {
     agent: Option<SipParty>,
     ringing: Option<Dialling>,
     fetching: Option<Fetching>,
+    thinking: Option<mpsc::Receiver<Thought>>,
     recording: Option<RecordingHandle>,
     voice: VoiceStream,
     inbox: mpsc::Sender<Done>,
@@ -130,6 +131,7 @@ pub(super) async fn run(shared: Arc<Shared>, answered: Answered) {
         agent: None,
         ringing: None,
         fetching: None,
+        thinking: None,
         recording,
         voice,
         inbox,
@@ -178,6 +180,13 @@ impl Task {
             fetched = maybe(self.fetching.as_mut()) => {
                 self.fetching = None;
                 self.call.handle(now(), Input::Fetched(fetched));
+            }
+            thought = maybe(self.thinking.as_mut().map(mpsc::Receiver::recv)) => {
+                let thought = thought.unwrap_or_else(|| {
+                    self.thinking = None;
+                    Thought::Failed("the model's answer broke off".into())
+                });
+                self.call.handle(now(), Input::Thought(thought));
             }
             () = self.shared.drained.cancelled(), if !self.draining => {
                 self.draining = true;
@@ -256,6 +265,7 @@ impl Task {
                 Output::Synthesize(job) => self.engines.synthesize(job, self.reply()),
                 Output::Embed(job) => self.engines.embed(job, self.reply()),
                 Output::Fetch(request) => self.fetching = Some(Box::pin(http::fetch(request))),
+                Output::Think(request) => self.thinking = Some(llm::think(request)),
                 Output::Notify(request) => self.shared.notices.send(&self.id, request),
                 Output::Ring { agent, queue } => {
                     self.ringing = Some(Box::pin(self.shared.dialler.clone().ring(agent, queue)));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::call::io::Output;
 use crate::call::line::{Agents, Line};
 use crate::call::ports::{Done, Role, Transcript};
+use crate::call::services::{Model, Models};
 use crate::call::understand::Understanding;
 use crate::dialplan::Plan;
 use crate::nlu::background;
@@ -121,6 +122,12 @@ pub fn embed(text: &str) -> Vec<f32> {
     vector
 }
 
+/// A model for each that the plan names; what they answer is the scenario's.
+fn models(plan: &Plan) -> Models {
+    let model = || Model { url: "http://model.example/v1".into(), model: "sim".into(), key: None, max_tokens: 300 };
+    plan.models().into_iter().map(|name| (name.to_owned(), model())).collect()
+}
+
 /// A line that runs `plan`, with these agents in each of the plan's queues.
 pub fn line(plan: Plan, agents: &[&str]) -> Arc<Line> {
     line_by(plan, agents, &mut embed)
@@ -142,6 +149,7 @@ pub fn line_by(plan: Plan, agents: &[&str], embed: &mut dyn FnMut(&str) -> Vec<f
         dial_allow: Vec::new(),
         longest_call: Duration::from_secs(3_600),
         secrets: BTreeMap::new(),
+        models: models(&plan),
         prosody: Arc::new(ProsodyModel::shipped().expect("the shipped model is part of the program")),
         plan,
     })

@@ -27,7 +27,7 @@ use crate::call::logbook::Header;
 use crate::call::ports::{Done, Kind};
 use crate::call::record::CallRecord;
 use crate::call::{Call, TICK};
-use crate::dialplan::script::TransferFailure;
+use crate::dialplan::script::{Thought, TransferFailure};
 
 pub use caller::Act;
 pub use engines::{Costs, embed, line, line_by};
@@ -56,6 +56,8 @@ pub struct Scenario {
     pub caller: Vec<Act>,
     /// What each agent does, in the order in which they are rung; the last one's manner holds for all further.
     pub agents: Vec<AgentManner>,
+    /// The answer to each question to a language model, in order: what comes, and how long after the part before it.
+    pub thoughts: Vec<Vec<(Duration, Thought)>>,
     /// The answer to each fetch, in order.
     pub fetches: Vec<Result<serde_json::Value, String>>,
     /// What engines take.
@@ -72,6 +74,7 @@ impl Scenario {
         Self {
             caller,
             agents: vec![AgentManner::Answers(Duration::from_secs(2))],
+            thoughts: Vec::new(),
             fetches: Vec::new(),
             costs: Costs::default(),
             link: Link::good(1),
@@ -158,6 +161,7 @@ struct World<'a> {
     order: u64,
     agents: VecDeque<AgentManner>,
     fetches: VecDeque<Result<serde_json::Value, String>>,
+    thoughts: VecDeque<Vec<(Duration, Thought)>>,
     reports: Vec<(u64, Report)>,
     begin: Instant,
     over: bool,
@@ -179,6 +183,7 @@ pub fn play(line: &Arc<Line>, mut scenario: Scenario) -> Played {
         order: 0,
         agents: std::mem::take(&mut scenario.agents).into(),
         fetches: std::mem::take(&mut scenario.fetches).into(),
+        thoughts: std::mem::take(&mut scenario.thoughts).into(),
         reports: Vec::new(),
         begin,
         over: false,
@@ -264,6 +269,14 @@ impl World<'_> {
                     let body = request.body.map(|body| body.into_inner()).unwrap_or_default();
                     self.notices.push((request.url.into_inner(), body));
                 }
+                Output::Think(_) => {
+                    let none = || vec![(Duration::ZERO, Thought::Failed("no model".into()))];
+                    let mut at = now;
+                    for (after, thought) in self.thoughts.pop_front().unwrap_or_else(none) {
+                        at += after;
+                        self.at(at, Due::Input(Input::Thought(thought)));
+                    }
+                }
                 Output::Fetch(_) => {
                     let answer = self.fetches.pop_front().unwrap_or_else(|| Err("no such host".into()));
                     self.at(now + self.scenario.costs.fetch, Due::Input(Input::Fetched(answer)));
@@ -317,3 +330,6 @@ fn header() -> Header {
 fn epoch() -> Instant {
     Instant::now()
 }
+
+#[cfg(test)]
+mod plan_tests;

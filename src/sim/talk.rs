@@ -18,7 +18,7 @@ use super::epoch;
 use crate::call::line::Line;
 use crate::call::understand::Meaning;
 use crate::dialplan::script::{
-    self, Action, Briefing, Expect, Fetch, Input, Listen, MASKED, Script, Target, TransferFailure,
+    self, Action, Briefing, Expect, Fetch, Input, Listen, MASKED, Script, Target, Thought, TransferFailure,
 };
 use crate::nlu::keypad::{Entry, Keypad};
 use crate::nlu::{person, text as words};
@@ -433,6 +433,9 @@ impl Talk {
                 let url = if fetch.masked { MASKED.to_owned() } else { fetch.url.clone() };
                 self.told.push(Told::Fetched { url, address: fetch.url, error: result.as_ref().err().cloned() });
                 return Some(Input::Fetched(result));
+            }
+            Action::Think(_) => {
+                return Some(Input::Thought(Thought::Failed("no model is asked in a rehearsal".into())));
             }
             Action::Notify(fetch) => {
                 // Nobody waits for the answer.

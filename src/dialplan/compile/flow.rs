@@ -2,7 +2,7 @@
 //! that are used without being filled, or never used.
 
 use super::super::diagnostic::Code;
-use super::super::plan::{Confirmation, Guarded, Shared, SlotKind, State, Step};
+use super::super::plan::{Confirmation, Guarded, Shared, SlotKind, State, Step, ToolKind};
 use super::Compiler;
 
 impl Compiler<'_, '_> {
@@ -76,7 +76,7 @@ impl Compiler<'_, '_> {
             open.extend(state.otherwise);
             open.extend(state.shared.routes.iter().map(|route| route.to));
             let end = state.steps.iter().position(leaves).map_or(state.steps.len(), |last| last + 1);
-            open.extend(state.steps[..end].iter().filter_map(|guarded| goes_to(&guarded.step)));
+            open.extend(state.steps[..end].iter().flat_map(|guarded| goes_to(&guarded.step)));
         }
         // The second of two states of one name has been reported as that.
         let first = |at: &usize| self.states.get(states[*at].name.as_str()) == Some(at);
@@ -130,14 +130,21 @@ fn leaves(guarded: &Guarded) -> bool {
 }
 
 /// Where a step may go by itself.
-fn goes_to(step: &Step) -> Option<usize> {
+fn goes_to(step: &Step) -> Vec<usize> {
     match step {
-        Step::Goto(to) | Step::Call(to) => Some(*to),
-        Step::Ask(ask) => ask.failed,
-        Step::Fetch(fetch) => fetch.failed,
-        Step::Transfer { failed, .. } => *failed,
-        Step::Say { .. } | Step::Listen { .. } | Step::Set(_) => None,
-        Step::Return | Step::Notify(_) | Step::End => None,
+        Step::Goto(to) | Step::Call(to) => vec![*to],
+        Step::Ask(ask) => ask.failed.into_iter().collect(),
+        Step::Fetch(fetch) => fetch.failed.into_iter().collect(),
+        Step::Transfer { failed, .. } => failed.iter().copied().collect(),
+        Step::Think(thinking) => {
+            let tools = thinking.tools.iter().filter_map(|(_, tool)| match tool.kind {
+                ToolKind::Goto(to) => Some(to),
+                ToolKind::Fetch(_) => None,
+            });
+            tools.chain(thinking.failed).collect()
+        }
+        Step::Say { .. } | Step::Listen { .. } | Step::Set(_) => Vec::new(),
+        Step::Return | Step::Notify(_) | Step::End => Vec::new(),
     }
 }
 
@@ -145,7 +152,7 @@ fn goes_to(step: &Step) -> Option<usize> {
 fn certain_next(steps: &[Guarded]) -> Option<usize> {
     for guarded in steps {
         match (&guarded.step, &guarded.when) {
-            (Step::Say { .. } | Step::Set(_) | Step::Fetch(_) | Step::Notify(_), _) => {}
+            (Step::Say { .. } | Step::Set(_) | Step::Fetch(_) | Step::Notify(_) | Step::Think(_), _) => {}
             (Step::Goto(to) | Step::Call(to), None) => return Some(*to),
             _ => return None,
         }

@@ -98,7 +98,7 @@ impl Compiler<'_, '_> {
         Some((word.to_string(), id))
     }
 
-    fn json(&mut self, node: &Node, policy: Policy<'_>, masked: &mut bool) -> Json {
+    pub(super) fn json(&mut self, node: &Node, policy: Policy<'_>, masked: &mut bool) -> Json {
         match node {
             Node::List(items, _) => Json::List(items.iter().map(|item| self.json(item, policy, masked)).collect()),
             Node::Map(entries, _) => {

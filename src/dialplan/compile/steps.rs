@@ -45,6 +45,7 @@ impl Compiler<'_, '_> {
             RawVerb::Goto(name) => self.state_named(name).map(Step::Goto),
             RawVerb::Call(name) => self.state_named(name).map(Step::Call),
             RawVerb::Return => Some(Step::Return),
+            RawVerb::Think(think) => self.think(think),
             RawVerb::Notify(notify) => {
                 self.request(notify, FETCH_TIMEOUT, Method::Post).map(|request| Step::Notify(Box::new(request)))
             }

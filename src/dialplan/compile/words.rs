@@ -130,6 +130,7 @@ impl Compiler<'_, '_> {
                     masked |= self.masked_use(&at, slot, policy);
                 }
                 ("answer", _) if self.answers => {}
+                ("args", Some(arg)) if self.args.contains(arg) => {}
                 (root, _) if self.variables.contains(root) => {}
                 ("frustration" | "mood" | "misses" | "last" | "today" | "now" | "weekday" | "hour", _) => {}
                 (root, _) => {

@@ -16,9 +16,16 @@ const VERBS: &[(&str, &[&str])] = &[
     ("return", &[]),
     ("fetch", &["reveal", "as", "timeout", "wait", "failed", "method", "body", "headers", "auth", "retry"]),
     ("notify", &["reveal", "timeout", "method", "body", "headers", "auth", "retry"]),
+    ("think", &["model", "know", "tools", "history", "timeout", "wait", "fallback", "failed"]),
     ("transfer", &["reason", "failed"]),
     ("end", &[]),
 ];
+
+/// The verbs of the language.
+#[cfg(test)]
+pub(in super::super) fn verbs() -> impl Iterator<Item = &'static str> {
+    VERBS.iter().map(|(verb, _)| *verb)
+}
 
 /// One step.
 #[derive(Debug)]
@@ -40,6 +47,7 @@ pub(in super::super) enum RawVerb {
     Return,
     Fetch(Box<RawFetch>),
     Notify(Box<RawRequest>),
+    Think(Box<RawThink>),
     Transfer(Box<RawTransfer>),
     End,
 }
@@ -95,6 +103,30 @@ pub(in super::super) struct RawFetch {
     pub(in super::super) failed: Option<Scalar>,
 }
 
+/// `think:`.
+#[derive(Debug)]
+pub(in super::super) struct RawThink {
+    pub(in super::super) instructions: Scalar,
+    pub(in super::super) model: Option<Scalar>,
+    pub(in super::super) know: Option<Node>,
+    pub(in super::super) tools: Vec<RawTool>,
+    pub(in super::super) history: Option<Scalar>,
+    pub(in super::super) timeout: Option<Scalar>,
+    pub(in super::super) wait: Option<Scalar>,
+    pub(in super::super) fallback: Option<Scalar>,
+    pub(in super::super) failed: Option<Scalar>,
+}
+
+/// One of its `tools`: exactly one of `goto` and `request` is there.
+#[derive(Debug)]
+pub(in super::super) struct RawTool {
+    pub(in super::super) name: Scalar,
+    pub(in super::super) about: Scalar,
+    pub(in super::super) args: Vec<(Scalar, Scalar)>,
+    pub(in super::super) goto: Option<Scalar>,
+    pub(in super::super) request: Option<RawRequest>,
+}
+
 /// `transfer:`.
 #[derive(Debug)]
 pub(in super::super) struct RawTransfer {
@@ -134,6 +166,7 @@ pub(super) fn step(node: &Node, report: &mut Report<'_>) -> Option<RawStep> {
             RawVerb::Return
         }
         "fetch" => fetch(&mut f)?,
+        "think" => think(&mut f)?,
         "notify" => RawVerb::Notify(Box::new(request(&mut f, "notify")?)),
         "transfer" => {
             let (target, reason, failed) = (f.required_text("transfer"), f.text("reason"), way_out(&mut f));
@@ -237,6 +270,39 @@ fn fetch(f: &mut Fields<'_, '_, '_>) -> Option<RawVerb> {
     let request = request(f, "fetch");
     let (keep, wait, failed) = (f.text("as"), f.text("wait"), way_out(f));
     Some(RawVerb::Fetch(Box::new(RawFetch { request: request?, keep, wait, failed })))
+}
+
+fn think(f: &mut Fields<'_, '_, '_>) -> Option<RawVerb> {
+    let instructions = f.required_text("think");
+    let mut tools = Vec::new();
+    for (name, node) in f.entries("tools") {
+        tools.extend(tool(name, node, f.report));
+    }
+    let (model, know, history) = (f.text("model"), f.get("know").cloned(), f.text("history"));
+    let (timeout, wait, fallback) = (f.text("timeout"), f.text("wait"), f.text("fallback"));
+    let failed = way_out(f);
+    let instructions = instructions?;
+    Some(RawVerb::Think(Box::new(RawThink {
+        instructions,
+        model,
+        know,
+        tools,
+        history,
+        timeout,
+        wait,
+        fallback,
+        failed,
+    })))
+}
+
+fn tool(name: &Scalar, node: &Node, report: &mut Report<'_>) -> Option<RawTool> {
+    const KEYS: &[&str] =
+        &["about", "goto", "fetch", "args", "reveal", "timeout", "method", "body", "headers", "auth", "retry"];
+    let mut f = Fields::new(node, "a tool (`{goto: STATE, about: …}`, or `{fetch: URL, about: …}`)", KEYS, report)?;
+    let (about, args) = (f.required_text("about"), pairs(&mut f, "args"));
+    let goto = f.text("goto");
+    let request = if goto.is_none() { Some(request(&mut f, "fetch")?) } else { None };
+    Some(RawTool { name: name.clone(), about: about?, args, goto, request })
 }
 
 /// The keys of a request; `url` is the key of its address.

@@ -58,6 +58,7 @@ impl Script {
                 }
                 false
             }
+            Step::Think(thinking) => self.think(thinking),
             Step::Fetch(_) => self.fetch(step),
             Step::Transfer { target, reason, .. } => {
                 let reason = reason.as_ref().and_then(|words| self.filled(words)).map(|(text, _)| text);

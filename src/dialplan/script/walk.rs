@@ -13,6 +13,7 @@ use std::sync::Arc;
 use jiff::civil::DateTime;
 
 use super::super::plan::{Plan, State, Step};
+use super::think::{Answer, Exchanges};
 use super::understand::Meaning;
 use super::variables::Variables;
 use super::{Action, Expect, Input, Mood, Target};
@@ -42,6 +43,10 @@ pub(super) enum Wait {
         item: usize,
         tries: u32,
     },
+    /// A model answers.
+    Thinking,
+    /// A fetch that the model asked for.
+    Consulting,
     Transferring(Back),
     Ended,
 }
@@ -121,6 +126,9 @@ pub struct Script {
     /// How often the form was to be corrected.
     pub(super) corrections: u32,
     pub(super) returns: VecDeque<Return>,
+    /// What a model is answering.
+    pub(super) answer: Answer,
+    pub(super) exchanges: Exchanges,
     pub(super) budget: u32,
     pub(super) expect: Option<Expect>,
     pub(super) reason: String,
@@ -154,6 +162,8 @@ impl Script {
             settled: Vec::new(),
             corrections: 0,
             returns: VecDeque::new(),
+            answer: Answer::default(),
+            exchanges: Exchanges::new(),
             budget: MAX_STEPS,
             expect: None,
             reason: String::new(),
@@ -183,6 +193,9 @@ impl Script {
                 self.open();
             }
             (Wait::Fetching, Input::Fetched(result)) => self.fetched(result),
+            (Wait::Thinking, Input::Thought(thought)) => self.thought(thought),
+            (Wait::Thinking | Wait::Consulting, Input::Interrupted) => self.hush(),
+            (Wait::Consulting, Input::Fetched(result)) => self.consulted(result),
             (Wait::Checking { item, tries }, Input::Fetched(result)) => self.checked(item, tries, result),
             (Wait::Transferring(back), Input::TransferFailed(failure)) => self.transfer_failed(back, failure),
             (Wait::Pause(pause), input @ (Input::Heard(_) | Input::Keys(_) | Input::NoInput)) => {

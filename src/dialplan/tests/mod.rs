@@ -4,8 +4,10 @@ mod calls;
 mod check;
 mod examples;
 mod forms;
+mod guide;
 mod limits;
 mod services;
+mod think;
 
 use std::sync::Arc;
 
@@ -122,6 +124,10 @@ fn written(action: Action) -> String {
             let method = if fetch.body.is_some() { format!(" {}", fetch.method.name()) } else { String::new() };
             let body = fetch.body.map(|body| format!(" {body}")).unwrap_or_default();
             format!("fetch{}{method} {}{body}", if fetch.masked { "*" } else { "" }, fetch.url)
+        }
+        Action::Think(think) => {
+            let tools: Vec<_> = think.tools.iter().map(|tool| tool.name.as_str()).collect();
+            format!("think {} [{}] {}", think.know, tools.join(" "), think.asked.len())
         }
         Action::Notify(fetch) => {
             format!("notify{} {}", if fetch.masked { "*" } else { "" }, fetch.body.unwrap_or_default())

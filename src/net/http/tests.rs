@@ -9,7 +9,7 @@ use crate::pii::Pii;
 
 /// Serves one connection after another, each by the next of `answers`; returns the address. What was asked comes out of
 /// the channel.
-fn service(answers: Vec<fn(&mut TcpStream)>) -> (String, std::sync::mpsc::Receiver<String>) {
+pub(in super::super) fn service(answers: Vec<fn(&mut TcpStream)>) -> (String, std::sync::mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}/path", listener.local_addr().unwrap());
     let (asked, requests) = std::sync::mpsc::sync_channel(16);
