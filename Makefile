@@ -1,7 +1,7 @@
 # `make demo` and `make test` set up everything that they need; the rest is for whoever measures.
 # The engines compile once, in the dev profile, for both; `bench` builds the release profile.
 
-.PHONY: demo build test quick lint bench bench-calls help
+.PHONY: demo build test quick lint bench bench-calls help bench-turns
 
 export RUST_BACKTRACE ?= 1
 ifneq ($(wildcard /usr/lib/x86_64-linux-gnu/espeak-ng-data),)
@@ -54,3 +54,9 @@ bench-calls:     ## simultaneous talking calls until the answer comes late; writ
 	@$(SETTLE)
 	$(TARGET)/release/sidetone models fetch
 	$(TARGET)/release/sidetone load --bench $(or $(BENCH_OUT),target/bench/calls.json)
+
+bench-turns:     ## how soon one caller, and each of four, is answered and let in; writes target/bench/turns.json
+	@.ci/setup build
+	cargo build --locked --release
+	$(TARGET)/release/sidetone models fetch
+	$(TARGET)/release/sidetone load --bench-turns $(or $(BENCH_OUT),target/bench/turns.json)

@@ -10,13 +10,19 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::audio::{Frame, Rate};
+use crate::audio::{Frame, Rate, level};
 use crate::speech::floor::{Act, BargeIn, Floor};
 use crate::speech::gate::{Gate, Passed};
 use crate::speech::utterance::{Endpointing, Event, Segmenter};
 
 /// Silence after which work on the whole utterance starts, before it is sure that it is over: any pause.
 const WORK_AHEAD_MS: u64 = 64;
+/// A frame this far below the loudest of the last seconds is no speech, whatever the detector still feels of it, dB.
+const BELOW_PEAK_DB: f32 = 35.0;
+/// How fast the loudest is forgotten, dB a frame: 5 dB a second.
+const PEAK_FADES_DB: f32 = 0.1;
+/// A window of the detector, ms.
+const WINDOW_MS: u64 = 32;
 /// Stretches of fed sound that are remembered, to place a probability that comes late.
 const STRETCHES: usize = 8;
 
@@ -63,6 +69,9 @@ pub struct Hearing {
     fed: u64,
     stretches: VecDeque<(u64, u64)>,
     position: u64,
+    /// End of the last frame that is loud enough to be speech.
+    audible_to: u64,
+    peak_dbov: f32,
     latest: Instant,
     worked_ahead: bool,
     sounds: VecDeque<Sound>,
@@ -78,6 +87,8 @@ impl Hearing {
             fed: 0,
             stretches: VecDeque::with_capacity(STRETCHES),
             position: 0,
+            audible_to: 0,
+            peak_dbov: level::SILENCE_DBOV,
             latest: now,
             worked_ahead: false,
             sounds: VecDeque::new(),
@@ -95,6 +106,11 @@ impl Hearing {
         self.latest = now;
         self.position += frame.samples().len() as u64;
         self.segmenter.audio(frame.samples());
+        let loudness = level::dbov(frame);
+        self.peak_dbov = loudness.max(self.peak_dbov - PEAK_FADES_DB);
+        if loudness > self.peak_dbov - BELOW_PEAK_DB {
+            self.audible_to = self.position;
+        }
         match self.gate.push(frame) {
             Passed::Opened { from, pcm } if attend => {
                 if self.stretches.len() == STRETCHES {
@@ -117,7 +133,10 @@ impl Hearing {
     pub fn voice(&mut self, fed: u64, probability: f32) {
         let Some((start, at)) = self.stretches.iter().rev().find(|(start, _)| *start < fed) else { return };
         let position = at + (fed - start);
-        self.segmented(position, probability);
+        // The detector is slow to let go: in a window that lies behind all that can be heard nobody speaks.
+        let window = u64::from(self.segmenter.rate().hz()) * WINDOW_MS / 1_000;
+        let audible = position.saturating_sub(window) < self.audible_to;
+        self.segmented(position, if audible { probability } else { 0.0 });
     }
 
     fn segmented(&mut self, position: u64, probability: f32) {

@@ -213,7 +213,11 @@ impl fmt::Display for Report {
             Self::Interrupted { after_ms } => {
                 write!(f, "barge-in   prompt stopped {after_ms:.0} ms after the caller began")
             }
-            Self::Partial { text, .. } => write!(f, "hears      {text} …"),
+            Self::Partial { text, committed } => {
+                let words: Vec<&str> = text.split_whitespace().collect();
+                let (settled, open) = words.split_at((*committed).min(words.len()));
+                write!(f, "hears      {} | {} …", settled.join(" "), open.join(" "))
+            }
             Self::WentOn => write!(f, "goes on    that was no interruption"),
             Self::ThrownAway => write!(f, "goes on    the caller was not done"),
             Self::Heard { text, confidence, recognition_ms } => write!(

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::audio::{Frame, Playout, Rate, SayRef};
+use crate::audio::{Frame, Playout, Rate, SayRef, level};
 use crate::call::ports::{JobError, Keep, SayId, SynthesizeJob};
 use crate::call::sentences;
 use crate::dialplan::script::Say;
@@ -22,6 +22,8 @@ const AHEAD: usize = 2;
 const MOST_REFUSED: u32 = 100;
 /// What a letter takes to say, on the mean: 15 a second.
 const LETTER: Duration = Duration::from_millis(66);
+/// What is quieter is not the beginning of a line, dBov.
+const LEAD_DBOV: f32 = -50.0;
 /// Fade at an interruption, ms: short enough to feel immediate, long enough not to click.
 const FADE_MS: u32 = 40;
 
@@ -236,7 +238,7 @@ impl Speaking {
                 tone(self.rate)
             }
         };
-        slot.state = State::Ready(pcm);
+        slot.state = State::Ready(if sentence == 0 { without_lead(pcm, self.rate) } else { pcm });
         self.feed();
         self.order(now);
         (sentence == 0).then_some(asked_at)
@@ -354,6 +356,16 @@ impl Speaking {
     /// Sentences that could not be rendered.
     pub fn failures(&self) -> u32 {
         self.failures
+    }
+}
+
+/// A rendered line without the silence that voices begin with: whoever waits for an answer waits for that too.
+fn without_lead(pcm: Arc<[i16]>, rate: Rate) -> Arc<[i16]> {
+    let step = rate.hz() as usize / 200;
+    let loud = pcm.chunks(step).position(|stretch| level::rms_dbov(stretch) > LEAD_DBOV).unwrap_or(0);
+    match loud.saturating_sub(1) * step {
+        0 => pcm,
+        lead => Arc::from(&pcm[lead..]),
     }
 }
 

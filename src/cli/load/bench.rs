@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -14,6 +15,8 @@ use super::table::{Quantiles, Table};
 use super::{Load, PhoneReport};
 use crate::cli::phone::{Clip, Turn};
 
+/// Lines of the server's log that are kept for whoever asks; further ones are dropped.
+const LOG_LINES: usize = 20_000;
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// An answer later than this is late, ms.
 const LATE_MS: f32 = 2_000.0;
@@ -98,13 +101,14 @@ pub(super) async fn run(to: &Path) -> anyhow::Result<()> {
 }
 
 /// A server in a process of its own, so that its memory is its own; ended when dropped.
-struct Server {
+pub(super) struct Server {
     child: Child,
     port: u16,
+    log: Receiver<String>,
 }
 
 impl Server {
-    fn start() -> anyhow::Result<Self> {
+    pub(super) fn start() -> anyhow::Result<Self> {
         let port = UdpSocket::bind((LOOPBACK, 0))?.local_addr()?.port();
         let mut child = Command::new(std::env::current_exe()?)
             .args(["serve", "--config", "benches/plan/sidetone.toml", "--format", "json"])
@@ -120,15 +124,31 @@ impl Server {
                 break;
             }
         }
+        let (tell, log) = sync_channel(LOG_LINES);
         // The log is read to its end, so that the server never waits for whoever measures it.
         #[expect(clippy::disallowed_methods, reason = "a pipe is drained beside the measurement")]
-        std::thread::spawn(move || lines.for_each(drop));
-        Ok(Self { child, port })
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(tell.try_send(line))));
+        Ok(Self { child, port, log })
+    }
+
+    /// What the server has logged since it was asked last.
+    pub(super) fn log(&self) -> Vec<String> {
+        self.log.try_iter().collect()
     }
 
     /// So many callers at once.
-    async fn load(&self, callers: usize, turns: Vec<Turn>) -> anyhow::Result<Vec<PhoneReport>> {
+    pub(super) async fn load(&self, callers: usize, turns: Vec<Turn>) -> anyhow::Result<Vec<PhoneReport>> {
         self.load_to("100", callers, Duration::from_millis(300), turns).await
+    }
+
+    /// The same, the callers numbered from `first`.
+    pub(super) async fn load_as(
+        &self,
+        first: usize,
+        callers: usize,
+        turns: Vec<Turn>,
+    ) -> anyhow::Result<Vec<PhoneReport>> {
+        self.plan("100", callers, Duration::from_millis(300)).run_as(first, move |_| turns.clone()).await
     }
 
     /// So many callers, one after the other.
@@ -142,7 +162,7 @@ impl Server {
         Ok(reports)
     }
 
-    async fn load_to(
+    pub(super) async fn load_to(
         &self,
         number: &str,
         callers: usize,
@@ -175,7 +195,7 @@ impl Drop for Server {
 }
 
 /// The machine that the figures are of.
-fn machine() -> String {
+pub(super) fn machine() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find_map(|l| l.strip_prefix("model name")).and_then(|l| l.split(':').nth(1));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

@@ -2,6 +2,7 @@
 
 mod bench;
 mod table;
+mod turns;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ const MOST: usize = 10_000;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Whom to ring, as in sip:100@127.0.0.1:5060
-    #[arg(required_unless_present = "bench")]
+    #[arg(required_unless_present_any = ["bench", "bench_turns"])]
     address: Option<String>,
     /// What each caller does, in turn: FILE, over:FILE, keys:123#, wait:2s
     turns: Vec<String>,
@@ -45,6 +46,9 @@ pub struct Args {
     /// Start a server of our own, measure it, and write the figures here as JSON
     #[arg(long, value_name = "FILE")]
     bench: Option<PathBuf>,
+    /// The same, of turn-taking: one caller, then four at once
+    #[arg(long, value_name = "FILE", conflicts_with = "bench")]
+    bench_turns: Option<PathBuf>,
     /// How to report
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -55,6 +59,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     logging::start(Format::Human, "warn");
     if let Some(path) = &args.bench {
         super::runtime()?.block_on(bench::run(path))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(path) = &args.bench_turns {
+        super::runtime()?.block_on(turns::run(path))?;
         return Ok(ExitCode::SUCCESS);
     }
     if args.callers == 0 || args.callers > MOST || !(0.01..=1_000.0).contains(&args.rate) {

@@ -8,7 +8,9 @@ use crate::audio::g711;
 use crate::sip::MediaCodec;
 
 /// A packet louder than this is speech, dBov.
-const SPEECH_DBOV: f32 = -45.0;
+pub(super) const SPEECH_DBOV: f32 = -45.0;
+/// A packet of a prompt that is quieter is not heard any more, dBov.
+pub(super) const HEARD_DBOV: f32 = -40.0;
 /// Silence shorter than this is within speech.
 const WITHIN: Duration = Duration::from_millis(300);
 /// Longest call that is kept in memory, samples (one hour).
@@ -85,19 +87,19 @@ impl Ear {
         }
     }
 
-    /// Takes a packet; true when it is speech. `ticks` is the telephone's own time, to which the sound is laid out.
-    pub(crate) fn packet(&mut self, at: Instant, packet: &[u8], ticks: u64) -> bool {
-        let Some(audio) = audio(self.codec, packet) else { return false };
+    /// Takes a packet and says how loud it is, dBov; `None` when it holds no sound for us. `ticks` is the telephone's own time, to which the sound is laid out.
+    pub(crate) fn packet(&mut self, at: Instant, packet: &[u8], ticks: u64) -> Option<f32> {
+        let audio = audio(self.codec, packet)?;
         self.pace(at);
         self.lay_out(audio.timestamp, audio.ssrc, audio.samples(), ticks);
-        let speech = level(audio.samples()) > SPEECH_DBOV;
-        if speech {
+        let loudness = level(audio.samples());
+        if loudness > SPEECH_DBOV {
             if self.last_speech.is_none_or(|last| at - last > WITHIN) {
                 self.speech_began = Some(at);
             }
             self.last_speech = Some(at);
         }
-        speech
+        Some(loudness)
     }
 
     fn pace(&mut self, at: Instant) {

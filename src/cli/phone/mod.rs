@@ -46,10 +46,12 @@ pub(crate) struct PhoneReport {
     pub(crate) answered_ms: Option<f32>,
     /// For each clip that was answered: from the packet with its last speech sample to the first packet of speech.
     pub(crate) answer_ms: Vec<f32>,
-    /// For each interruption: from its first speech packet to the last packet of the prompt that was speech.
+    /// For each interruption: from its first speech packet to the last packet of the prompt that is louder than −40 dBov.
     pub(crate) barge_in_ms: Vec<f32>,
     /// For each key entry: from its last end packet to the first packet of speech.
     pub(crate) key_ms: Vec<f32>,
+    /// For each clip: from the call's answer to the packet with its first speech sample.
+    pub(crate) spoke_ms: Vec<f32>,
     /// Packets received.
     pub(crate) received: u64,
     /// Largest gap between two packets, ms.
@@ -87,6 +89,8 @@ pub(crate) struct Phone {
     negotiated: Negotiated,
     report: PhoneReport,
     packet: Vec<u8>,
+    /// When the call was answered.
+    begin: Instant,
 }
 
 /// Rings `to`. `Ok(Err(report))` when the far end refuses.
@@ -115,7 +119,7 @@ pub(crate) async fn ring(
                 report.answered_ms = Some(ms(now() - begin));
                 let negotiated = sdp.accept_answer(&answer).context("the far end's answer cannot be used")?;
                 media.set_remote(negotiated.remote_rtp, negotiated.remote_rtcp);
-                return Ok(Ok(Phone { leg, media, sdp, negotiated, report, packet: Vec::new() }));
+                return Ok(Ok(Phone { leg, media, sdp, negotiated, report, packet: Vec::new(), begin: now() }));
             }
             Some(SipEvent::Rejected { status, .. }) => {
                 report.refused = Some(status);
@@ -138,7 +142,7 @@ pub(crate) async fn answer(call: Incoming, address: IpAddr) -> anyhow::Result<Ph
     let (body, negotiated) = sdp.answer(&offer)?;
     media.set_remote(negotiated.remote_rtp, negotiated.remote_rtcp);
     let leg = call.accept(body).await?;
-    Ok(Phone { leg, media, sdp, negotiated, report: PhoneReport::default(), packet: Vec::new() })
+    Ok(Phone { leg, media, sdp, negotiated, report: PhoneReport::default(), packet: Vec::new(), begin: now() })
 }
 
 const CODECS: [MediaCodec; 2] = [MediaCodec::Pcmu, MediaCodec::Pcma];
@@ -203,9 +207,8 @@ impl Phone {
                 read = poll_fn(|cx| self.media.poll_recv(cx, &mut buffer)) => {
                     if let Ok((Kind::Rtp, length)) = read {
                         let at = now();
-                        let speech = ear.packet(at, &buffer[..length], voice.ticks);
-                        if speech {
-                            self.heard_speech(at, &mut watch);
+                        if let Some(dbov) = ear.packet(at, &buffer[..length], voice.ticks) {
+                            self.heard(at, dbov, &mut watch);
                         }
                     }
                 }
@@ -214,15 +217,20 @@ impl Phone {
         self.finish(voice, ear, watch)
     }
 
-    fn heard_speech(&mut self, at: Instant, watch: &mut Stopwatch) {
+    fn heard(&mut self, at: Instant, dbov: f32, watch: &mut Stopwatch) {
+        if dbov > ear::HEARD_DBOV
+            && let Some((_, last)) = &mut watch.interrupted
+        {
+            *last = Some(at);
+        }
+        if dbov <= ear::SPEECH_DBOV {
+            return;
+        }
         if let Some(asked) = watch.asked.take() {
             self.report.answer_ms.push(ms(at - asked));
         }
         if let Some(typed) = watch.typed.take() {
             self.report.key_ms.push(ms(at - typed));
-        }
-        if let Some((_, last)) = &mut watch.interrupted {
-            *last = Some(at);
         }
     }
 
@@ -267,6 +275,9 @@ impl Phone {
                 let holds = |sample: usize| (from..to).contains(&sample);
                 if interrupts && holds(clip.first) {
                     watch.interrupted = Some((at, None));
+                }
+                if holds(clip.first) {
+                    self.report.spoke_ms.push(ms(at - self.begin));
                 }
                 if holds(clip.last) {
                     watch.asked = Some(at);
