@@ -9,13 +9,15 @@
 //! The score of an intent is a kernel ridge regression's output (RBF of embeddings plus TF-IDF likeness; background
 //! sentences are rows of no intent) plus the soft mean of the sentence's likeness to the intent's examples. Temperature
 //! and acceptance are fitted to exact leave-one-out scores of the plan's own examples and of the background, held by a
-//! prior, since a small plan has few. With more than [`EXACT_ROWS`] examples the density alone decides: it is as good
-//! there and needs no training.
+//! prior, since a small plan has few. With more than [`EXACT_ROWS`] examples a multinomial logistic regression takes the
+//! place of the ridge, and calibration rows are left out of its training.
 //!
 //! Owns ranking and calibration. Pure and deterministic; never makes an embedding.
 
+use super::acceptance::Acceptance;
 use super::lexicon::{Lexicon, Phrases};
 use super::ridge::{Ridge, dot};
+use super::softmax::Softmax;
 
 /// The most examples that are trained by ridge regression (its cost is cubic).
 pub const EXACT_ROWS: usize = 1_200;
@@ -39,6 +41,10 @@ const DENSITY: f32 = 0.5;
 const NOT_ALLOWED: f32 = -1.5;
 /// Rows whose leave-one-out score is computed where there is no ridge.
 const CALIBRATION_ROWS: usize = 400;
+/// The weight of a log-probability of the logistic regression beside the density.
+const REGRESSION: f32 = 0.1;
+/// Log-probabilities below it count as it.
+const LEAST_LOG: f32 = -12.0;
 
 /// A sentence and its embedding, L2-normalised.
 #[derive(Debug, Clone, Copy)]
@@ -87,6 +93,7 @@ pub struct Classifier {
     /// Examples of each intent.
     counts: Vec<usize>,
     ridge: Option<Ridge>,
+    softmax: Option<Softmax>,
     temperature: f32,
     acceptance: Acceptance,
 }
@@ -114,6 +121,7 @@ impl Classifier {
             class: class.chain(background.iter().map(|_| None)).collect(),
             counts: vec![0; intents.len()],
             ridge: None,
+            softmax: None,
             temperature: TEMPERATURE,
             acceptance: Acceptance::PRIOR,
         };
@@ -178,7 +186,7 @@ impl Classifier {
                 let ridge = ridge.predict(&kernel, self.counts.len());
                 ridge.iter().zip(density).map(|(r, d)| r + DENSITY * d).collect()
             }
-            None => density.into_iter().map(density_alone).collect(),
+            None => self.with_regression(heard.embedding, density),
         }
     }
 
@@ -236,27 +244,35 @@ impl Classifier {
         left_out
     }
 
-    /// Leave-one-out densities of rows spread evenly over the examples, and of the whole background.
-    fn sample_left_out(&self, texts: &[&str]) -> Vec<(usize, Vec<f32>)> {
+    /// Trains the logistic regression on all but rows spread evenly over the examples; the scores of those rows, their
+    /// densities left one out, and of the whole background.
+    fn sample_left_out(&mut self, texts: &[&str]) -> Vec<(usize, Vec<f32>)> {
         let examples = self.class.iter().flatten().count();
-        let step = examples.div_ceil(CALIBRATION_ROWS).max(1);
+        let step = examples.div_ceil(CALIBRATION_ROWS).max(2);
+        let trained = (0..examples).filter(|row| row % step != 0);
+        let rows: Vec<(&[f32], usize)> =
+            trained.filter_map(|row| Some((self.rows[row].as_slice(), self.class[row]?))).collect();
+        self.softmax = Some(Softmax::fit(&rows, self.counts.len()));
         let score = |row: usize| {
             let cosine: Vec<f32> = self.rows.iter().map(|other| dot(other, &self.rows[row])).collect();
             let words = self.lexicon.likeness(texts[row]);
-            (row, self.density(&cosine, &words, Some(row)).into_iter().map(density_alone).collect())
+            (row, self.with_regression(&self.rows[row], self.density(&cosine, &words, Some(row))))
         };
         (0..examples).step_by(step).chain(examples..self.rows.len()).map(score).collect()
+    }
+
+    /// Joins density and logistic regression, on the scale that ridge and density have together, so that one prior
+    /// serves both.
+    fn with_regression(&self, embedding: &[f32], density: Vec<f32>) -> Vec<f32> {
+        let likely = self.softmax.as_ref().map(|softmax| softmax.log_probabilities(embedding)).unwrap_or_default();
+        let log = |intent: usize| likely.get(intent).map_or(0.0, |log| log.max(LEAST_LOG));
+        density.into_iter().enumerate().map(|(intent, d)| 2.0 * (d - 0.4) + REGRESSION * log(intent)).collect()
     }
 }
 
 /// The kernel of two sentences of length-one embeddings.
 fn kernel(cosine: f32, words: f32) -> f32 {
     (2.0 * GAMMA * (cosine - 1.0)).exp() + KERNEL_WORDS * words
-}
-
-/// Brings a density to the scale that ridge and density have together, so that one prior serves both.
-fn density_alone(density: f32) -> f32 {
-    2.0 * (density - 0.4)
 }
 
 fn softmax(logits: &[f32]) -> Vec<f32> {
@@ -287,59 +303,6 @@ fn fit_temperature(labelled: &[(usize, &[f32])]) -> f32 {
         .map(|inverse| (inverse, loss(inverse)))
         .min_by(|a, b| a.1.total_cmp(&b.1))
         .map_or(TEMPERATURE, |best| best.0)
-}
-
-/// The score that is as likely meant as not, before a plan has shown otherwise: plans of 3 to 77 intents have nearly all
-/// that is meant above it and all that is unrelated below.
-const MIDDLE: f32 = 0.4;
-
-/// How likely a best score is to come from a sentence that any intent was meant by: `σ(slope·(score − MIDDLE) + bias)`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Acceptance {
-    slope: f32,
-    bias: f32,
-}
-
-impl Acceptance {
-    /// What holds without any example.
-    const PRIOR: Self = Self { slope: 14.0, bias: 0.0 };
-
-    fn probability(self, score: f32) -> f32 {
-        1.0 / (1.0 + (-(self.slope * (score - MIDDLE) + self.bias)).exp())
-    }
-
-    /// Logistic regression of inside against outside, both weighing the same, with a Gaussian prior. Background sentences
-    /// are easier to tell than what callers ask in vain, so the prior's slope is low and firm.
-    fn fit(inside: &[f32], outside: &[f32]) -> Self {
-        const SIDE_WEIGHT: f32 = 10.0;
-        const SLOPE_SPREAD: f32 = 2.0;
-        const BIAS_SPREAD: f32 = 1.0;
-        let mut fitted = Self::PRIOR;
-        let side = |scores: &[f32], target: f32| {
-            let weight = SIDE_WEIGHT / (scores.len().max(1) as f32).max(SIDE_WEIGHT / 2.0);
-            scores.iter().filter(|s| s.is_finite()).map(|s| (s - MIDDLE, target, weight)).collect::<Vec<_>>()
-        };
-        let rows: Vec<(f32, f32, f32)> = side(inside, 1.0).into_iter().chain(side(outside, 0.0)).collect();
-        // Newton's method on two parameters; the prior keeps the curvature positive.
-        for _ in 0..25 {
-            let (mut ga, mut gb) =
-                ((fitted.slope - Self::PRIOR.slope) / SLOPE_SPREAD.powi(2), fitted.bias / BIAS_SPREAD.powi(2));
-            let (mut haa, mut hab, mut hbb) = (SLOPE_SPREAD.powi(-2), 0.0, BIAS_SPREAD.powi(-2));
-            for (x, target, weight) in &rows {
-                let p = fitted.probability(x + MIDDLE);
-                let (error, curve) = (weight * (p - target), weight * p * (1.0 - p));
-                ga += error * x;
-                gb += error;
-                haa += curve * x * x;
-                hab += curve * x;
-                hbb += curve;
-            }
-            let determinant = haa * hbb - hab * hab;
-            fitted.slope -= (hbb * ga - hab * gb) / determinant;
-            fitted.bias -= (haa * gb - hab * ga) / determinant;
-        }
-        fitted
-    }
 }
 
 #[cfg(test)]
@@ -467,10 +430,23 @@ mod tests {
     }
 
     #[test]
-    fn acceptance_separates_what_it_was_shown() {
-        let fitted = Acceptance::fit(&[0.7, 0.9, 1.0, 1.2], &[0.0, 0.1, 0.1, 0.2, 0.3]);
-        assert!(fitted.probability(0.9) > 0.9 && fitted.probability(0.1) < 0.1, "{fitted:?}");
-        let shifted = Acceptance::fit(&[MIDDLE; 20], &[0.1; 20]);
-        assert!(shifted.probability(MIDDLE) > 0.5, "{shifted:?}");
+    fn a_plan_of_thousands_of_examples_is_trained_by_regression() {
+        let texts: Vec<String> = (0..EXACT_ROWS + 60).map(|at| format!("sentence {at}")).collect();
+        let vectors: Vec<Vec<f32>> = (0..texts.len()).map(|at| along(at % 3, (at as f32 * 0.37).sin() * 0.6)).collect();
+        let mut intents: Vec<Vec<Example<'_>>> = vec![Vec::new(); 3];
+        for (at, (text, embedding)) in texts.iter().zip(&vectors).enumerate() {
+            intents[at % 3].push(Example { text, embedding });
+        }
+        let far: Vec<Vec<f32>> = (0..20).map(|at| along(5 + at % 2, 0.02 * at as f32)).collect();
+        let background: Vec<Example<'_>> = far.iter().map(|v| Example { text: "hum", embedding: v }).collect();
+        let classifier = Classifier::train(&intents, &background);
+        assert!(classifier.ridge.is_none() && classifier.softmax.is_some());
+        for intent in 0..3 {
+            let heard = along(intent, 0.25);
+            let ranking = classifier.rank(Example { text: "other words", embedding: &heard }, &[0, 1, 2]);
+            assert_eq!(ranking.best.map(|(best, _)| best), Some(intent), "{ranking:?}");
+        }
+        let heard = along(5, 0.1);
+        assert_eq!(classifier.rank(Example { text: "la la", embedding: &heard }, &[0, 1, 2]).best, None);
     }
 }

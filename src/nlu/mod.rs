@@ -1,5 +1,6 @@
 //! From words to meaning: intents, slots, numbers, dates, knowledge. Pure; embeddings come in as vectors.
 
+mod acceptance;
 pub mod background;
 pub mod dates;
 pub mod digits;
@@ -17,6 +18,7 @@ pub mod phone;
 pub mod postcode;
 mod ridge;
 pub mod slots;
+mod softmax;
 mod spelling;
 pub mod spoken;
 pub mod text;
