@@ -13,10 +13,9 @@ use crate::nlu::background;
 use crate::nlu::flow;
 use crate::nlu::intents::{Classifier, Example, name_as_example};
 use crate::nlu::keypad::{EntryRule, LONGEST};
+use crate::nlu::language::{self, Language};
 use crate::nlu::passing::in_passing;
-use crate::nlu::person::asks_for_person;
 use crate::nlu::slots::{self, Fill, SlotKind};
-use crate::nlu::yes_no::yes_no;
 use crate::speech::turn_end::Words;
 
 /// While a slot is asked for, an intent must be plainer: digits and names resemble many things a little.
@@ -64,6 +63,8 @@ pub struct Understanding {
     kinds: Vec<SlotKind>,
     /// The intent by which callers ask for a person, where the plan has one.
     person: Option<usize>,
+    /// The language that callers of the plan speak.
+    language: &'static dyn Language,
 }
 
 impl Understanding {
@@ -92,11 +93,12 @@ impl Understanding {
             background::sentences().zip(background).map(|(text, embedding)| Example { text, embedding }).collect();
         let classifier = Classifier::train(&classes, &background);
         let kinds = plan.slots().iter().map(|slot| kind_of(&slot.kind)).collect();
+        let language = language::of(plan.language());
         let person = plan.intents().iter().position(|intent| {
-            let asking = intent.examples.iter().filter(|example| asks_for_person(example)).count();
+            let asking = intent.examples.iter().filter(|example| language.asks_for_person(example)).count();
             asking > 0 && asking * 2 >= intent.examples.len()
         });
-        Self { plan, classifier, kinds, person }
+        Self { plan, classifier, kinds, person, language }
     }
 
     /// What can be told from the words alone, without an embedding: a slot's value, a yes or no, an example's own words.
@@ -105,13 +107,13 @@ impl Understanding {
         if text.trim().is_empty() {
             return Some(Meaning::default());
         }
-        if asks_for_person(text)
+        if self.language.asks_for_person(text)
             && let Some(meaning) = self.person(text, listen)
         {
             return Some(meaning);
         }
         let (slot, slots) = self.values(text, listen, today);
-        let yes_no = yes_no(text).map(|(yes, _)| yes);
+        let yes_no = self.language.yes_no(text).map(|(yes, _)| yes);
         let found = || self.classifier.match_text(text, &self.allowed(listen));
         if self.expects_any_words(listen) {
             // An intent's own words are no text; whether other words are, their meaning tells.
@@ -131,7 +133,7 @@ impl Understanding {
     /// What an embedding of the words tells.
     pub fn by_vector(&self, text: &str, embedding: &[f32], listen: Option<&Listen>, today: Date) -> Meaning {
         let (slot, slots) = self.values(text, listen, today);
-        let yes_no = yes_no(text).map(|(yes, _)| yes);
+        let yes_no = self.language.yes_no(text).map(|(yes, _)| yes);
         let ranking = self.classifier.rank(Example { text, embedding }, &self.allowed(listen));
         let any_words = self.expects_any_words(listen);
         let least = match listen.map(|l| &l.expect) {
@@ -154,7 +156,7 @@ impl Understanding {
         let intent = self.person.filter(|person| self.allowed(listen).contains(person));
         match intent {
             Some(intent) => Some(Meaning { intent: Some((intent, PERSON)), ..Meaning::default() }),
-            None if self.expects_any_words(listen) && text.split_whitespace().count() <= SHORT => {
+            None if self.expects_any_words(listen) && self.language.pieces(text).len() <= SHORT => {
                 self.classifier.match_text(text, &self.allowed(listen)).is_none().then(Meaning::default)
             }
             None => None,
@@ -241,14 +243,14 @@ impl Understanding {
         let wanted: Vec<(usize, &SlotKind)> =
             at.iter().filter_map(|slot| Some((*slot, self.kinds.get(*slot)?))).collect();
         let given = if wanted.iter().any(|(slot, _)| Some(*slot) != asked) {
-            in_passing(text, &wanted, today)
+            in_passing(self.language, text, &wanted, today)
         } else {
             Vec::new()
         };
         let value = given.iter().find(|given| Some(given.slot) == asked).map(|given| given.canonical.clone());
         let slots: Vec<(usize, String)> =
             given.into_iter().filter(|g| Some(g.slot) != asked).map(|g| (g.slot, g.canonical)).collect();
-        let alone = || match slots::fill(self.kinds.get(asked?)?, text, today) {
+        let alone = || match slots::fill_in(self.language, self.kinds.get(asked?)?, text, today) {
             Fill::Value { canonical, .. } => Some(canonical),
             _ => None,
         };

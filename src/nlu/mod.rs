@@ -5,9 +5,11 @@ pub mod background;
 pub mod dates;
 pub mod digits;
 pub mod email;
+mod english;
 pub mod flow;
 pub mod intents;
 pub mod keypad;
+pub mod language;
 mod lexicon;
 pub mod money;
 pub mod names;
@@ -25,6 +27,7 @@ pub mod text;
 pub mod times;
 pub mod word_errors;
 pub mod yes_no;
+mod zh;
 
 #[cfg(test)]
 mod robustness;

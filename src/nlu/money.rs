@@ -13,7 +13,7 @@ pub struct Money {
     pub currency: Option<Currency>,
 }
 
-/// Currencies that callers name in English.
+/// Currencies that callers name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Currency {
     /// Dollars and cents.
@@ -22,6 +22,8 @@ pub enum Currency {
     Pound,
     /// Euros and cents.
     Euro,
+    /// Yuan and fen.
+    Yuan,
 }
 
 impl Money {
@@ -57,6 +59,7 @@ fn unit(token: Option<&Token>) -> Option<Unit> {
             "dollar" | "dollars" | "buck" | "bucks" | "usd" => Some(Unit::Major(Currency::Dollar)),
             "pound" | "pounds" | "quid" | "gbp" => Some(Unit::Major(Currency::Pound)),
             "euro" | "euros" | "eur" => Some(Unit::Major(Currency::Euro)),
+            "yuan" | "rmb" | "renminbi" => Some(Unit::Major(Currency::Yuan)),
             "cent" | "cents" => Some(Unit::Minor(None)),
             "penny" | "pence" | "p" => Some(Unit::Minor(Some(Currency::Pound))),
             _ => None,

@@ -5,7 +5,8 @@
 
 use jiff::civil::Date;
 
-use super::slots::{Fill, SlotKind, fill};
+use super::language::Language;
+use super::slots::{Fill, SlotKind, fill_in};
 use super::text::bounded;
 
 /// Words that are looked at; nobody gives more values in one breath.
@@ -26,8 +27,8 @@ pub struct Given {
 
 /// The values that a text holds for `wanted` slots, sorted by slot. Kinds that any words could fill (free text, a name
 /// that nothing leads to, a yes) are left to the question that asks for them. `today` is the caller's date.
-pub fn in_passing(text: &str, wanted: &[(usize, &SlotKind)], today: Date) -> Vec<Given> {
-    let mut words: Vec<&str> = bounded(text).split_whitespace().take(LONGEST).collect();
+pub fn in_passing(language: &dyn Language, text: &str, wanted: &[(usize, &SlotKind)], today: Date) -> Vec<Given> {
+    let mut words: Vec<&str> = language.pieces(bounded(text)).into_iter().take(LONGEST).collect();
     let mut order: Vec<(usize, &SlotKind)> = wanted.iter().copied().filter(|(_, kind)| rank(kind) < NEVER).collect();
     order.sort_by_key(|(_, kind)| rank(kind));
     let mut found: Vec<Given> = Vec::new();
@@ -37,7 +38,8 @@ pub fn in_passing(text: &str, wanted: &[(usize, &SlotKind)], today: Date) -> Vec
             if found.iter().any(|given| given.slot == *slot) {
                 continue;
             }
-            if let Some((given, taken)) = take(&words, *slot, kind, today).filter(|(given, _)| given.confidence >= sure)
+            if let Some((given, taken)) =
+                take(language, &words, *slot, kind, today).filter(|(given, _)| given.confidence >= sure)
             {
                 words[taken].fill(GAP);
                 found.push(given);
@@ -68,15 +70,21 @@ fn rank(kind: &SlotKind) -> u8 {
 }
 
 /// The value of one slot, and the fewest words that give it.
-fn take(words: &[&str], slot: usize, kind: &SlotKind, today: Date) -> Option<(Given, std::ops::Range<usize>)> {
-    let read = |from: usize, to: usize| match fill(kind, &words[from..to].join(" "), today) {
+fn take(
+    language: &dyn Language,
+    words: &[&str],
+    slot: usize,
+    kind: &SlotKind,
+    today: Date,
+) -> Option<(Given, std::ops::Range<usize>)> {
+    let read = |from: usize, to: usize| match fill_in(language, kind, &words[from..to].join(language.gap()), today) {
         // What a bare number is for is known last.
         Fill::Value { canonical, .. } if *kind == SlotKind::Number => Some((canonical, 0.7)),
         Fill::Value { canonical, confidence } => Some((canonical, confidence)),
         _ => None,
     };
     let (canonical, confidence) = read(0, words.len())?;
-    if !plain(kind, words, confidence) {
+    if !plain(language, kind, words, confidence) {
         return None;
     }
     let same = |from: usize, to: usize| read(from, to).is_some_and(|(value, _)| value == canonical);
@@ -88,7 +96,7 @@ fn take(words: &[&str], slot: usize, kind: &SlotKind, today: Date) -> Option<(Gi
 }
 
 /// Whether a value is plain enough to be taken from a sentence that may be about something else.
-fn plain(kind: &SlotKind, words: &[&str], confidence: f32) -> bool {
+fn plain(language: &dyn Language, kind: &SlotKind, words: &[&str], confidence: f32) -> bool {
     let holds = |wanted: &[&str]| {
         words.iter().any(|word| {
             wanted.iter().any(|w| word.trim_matches(|c: char| !c.is_alphanumeric()).eq_ignore_ascii_case(w))
@@ -96,7 +104,7 @@ fn plain(kind: &SlotKind, words: &[&str], confidence: f32) -> bool {
     };
     match kind {
         // "name" or "I'm": else two words of any sentence would be one.
-        SlotKind::Name => holds(&["name"]) && confidence >= 0.9,
+        SlotKind::Name => confidence >= 0.9 && (holds(&["name"]) || language.tag() == "zh"),
         // A bare number is a time only after "at" or with its half of the day.
         SlotKind::Time => {
             confidence >= 0.9 || holds(&["at", "around", "by", "past", "o'clock", "half", "quarter", "noon"])
@@ -116,6 +124,7 @@ fn corrected(words: &[&str]) -> bool {
 mod tests {
     use jiff::civil::date;
 
+    use super::super::english::English;
     use super::*;
 
     #[test]
@@ -153,7 +162,7 @@ mod tests {
         ];
         for (text, expected) in rows {
             let wanted: Vec<(usize, &SlotKind)> = kinds.iter().enumerate().collect();
-            let found = in_passing(text, &wanted, date(2026, 11, 22));
+            let found = in_passing(&English, text, &wanted, date(2026, 11, 22));
             let found: Vec<(usize, &str)> = found.iter().map(|given| (given.slot, given.canonical.as_str())).collect();
             assert_eq!(found, *expected, "{text}");
         }
@@ -164,7 +173,7 @@ mod tests {
         let place = |names: [&str; 3]| SlotKind::Choice(names.map(String::from).to_vec());
         let kinds = [place(["Rome", "Paris", "London"]), SlotKind::Date, SlotKind::Date];
         let wanted: Vec<(usize, &SlotKind)> = kinds.iter().enumerate().collect();
-        let found = in_passing("to Paris on Monday and back on Thursday", &wanted, date(2026, 11, 22));
+        let found = in_passing(&English, "to Paris on Monday and back on Thursday", &wanted, date(2026, 11, 22));
         let found: Vec<&str> = found.iter().map(|given| given.canonical.as_str()).collect();
         assert_eq!(found, ["Paris", "2026-11-23", "2026-11-26"]);
     }

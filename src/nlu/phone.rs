@@ -2,7 +2,7 @@
 //!
 //! Owns where the number begins and ends. Never asks whether it is in service.
 
-use super::digits;
+use super::language::Language;
 
 /// Digits of a telephone number: three for a short one, fifteen by E.164.
 const LENGTH: (usize, usize) = (3, 15);
@@ -10,10 +10,11 @@ const LENGTH: (usize, usize) = (3, 15);
 const LIKELY: usize = 7;
 
 /// The number that a text holds, digits with a `+` before them where it was said, and how sure the reading is, 0..1.
-pub fn phone(text: &str) -> Option<(String, f32)> {
-    let whole = digits::digits(text, Some((LIKELY, LENGTH.1))).filter(|read| read.fits);
-    let read = whole.or_else(|| digits::digits(text, Some(LENGTH)).filter(|read| read.fits))?;
-    let international = text.contains('+') || text.split_whitespace().any(|word| word.eq_ignore_ascii_case("plus"));
+pub fn phone(language: &dyn Language, text: &str) -> Option<(String, f32)> {
+    let whole = language.digits(text, Some((LIKELY, LENGTH.1))).filter(|read| read.fits);
+    let read = whole.or_else(|| language.digits(text, Some(LENGTH)).filter(|read| read.fits))?;
+    let international =
+        text.contains(['+', '加']) || text.split_whitespace().any(|word| word.eq_ignore_ascii_case("plus"));
     let plus = if international && read.digits.len() >= LIKELY { "+" } else { "" };
     let sure = if read.digits.len() >= LIKELY { read.confidence.max(0.8) } else { 0.5 };
     Some((format!("{plus}{}", read.digits), sure))
@@ -37,7 +38,11 @@ mod tests {
             ("", None),
         ];
         for (text, expected) in rows {
-            assert_eq!(phone(text).map(|(number, _)| number).as_deref(), expected, "{text}");
+            assert_eq!(
+                phone(&super::super::english::English, text).map(|(number, _)| number).as_deref(),
+                expected,
+                "{text}"
+            );
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Owns the shapes of codes that mix letters and digits (United Kingdom, Canada, Netherlands) and of those of digits alone.
 
-use super::digits;
+use super::language::Language;
 use super::spelling::{Piece, letter, pieces};
 
 /// Shapes of codes with letters: `A` a letter, `9` a digit, `*` either, a space where it is written. Longer ones first.
@@ -12,14 +12,19 @@ const DIGITS: &[usize] = &[5, 6, 4, 9];
 
 /// The postcode that a text holds, in capitals, and how sure the reading is, 0..1. The last one, since a correction comes
 /// last.
-pub fn postcode(text: &str) -> Option<(String, f32)> {
-    runs(&pieces(text)).iter().rev().find_map(|run| shaped(run)).map(|code| (code, 0.9)).or_else(|| of_digits(text))
+pub fn postcode(language: &dyn Language, text: &str) -> Option<(String, f32)> {
+    runs(&pieces(text))
+        .iter()
+        .rev()
+        .find_map(|run| shaped(run))
+        .map(|code| (code, 0.9))
+        .or_else(|| of_digits(language, text))
 }
 
-fn of_digits(text: &str) -> Option<(String, f32)> {
-    let count = digits::digits(text, None)?.digits.len();
+fn of_digits(language: &dyn Language, text: &str) -> Option<(String, f32)> {
+    let count = language.digits(text, None)?.digits.len();
     let wanted = DIGITS.iter().find(|length| **length == count).or(DIGITS.first())?;
-    let read = digits::digits(text, Some((*wanted, *wanted))).filter(|read| read.fits)?;
+    let read = language.digits(text, Some((*wanted, *wanted))).filter(|read| read.fits)?;
     Some((read.digits, read.confidence.min(0.9)))
 }
 
@@ -86,7 +91,11 @@ mod tests {
             ("", None),
         ];
         for (text, expected) in rows {
-            assert_eq!(postcode(text).map(|(code, _)| code).as_deref(), expected, "{text}");
+            assert_eq!(
+                postcode(&super::super::english::English, text).map(|(code, _)| code).as_deref(),
+                expected,
+                "{text}"
+            );
         }
     }
 }

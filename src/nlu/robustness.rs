@@ -5,8 +5,8 @@ use std::time::Instant;
 use jiff::civil::date;
 use proptest::prelude::*;
 
-use super::slots::{Fill, SlotKind, fill, fill_keys};
-use super::{lexicon, passing, spoken, text};
+use super::slots::{Fill, SlotKind, fill, fill_in, fill_keys};
+use super::{language, lexicon, passing, spoken, text};
 
 fn kinds() -> Vec<SlotKind> {
     vec![
@@ -89,6 +89,23 @@ const CORNERS: &[&str] = &[
     "plus",
     "name",
     "two hundred",
+    "两百",
+    "零",
+    "万",
+    "亿",
+    "点",
+    "下",
+    "周",
+    "月",
+    "号",
+    "块",
+    "差",
+    "半",
+    "不是",
+    "是",
+    "年",
+    "天后",
+    "幺",
 ];
 
 proptest! {
@@ -107,6 +124,7 @@ proptest! {
     fn any_day_survives_the_edges_of_the_calendar(heard in prop::collection::vec(prop::sample::select(CORNERS), 0..8), edge: bool) {
         let today = if edge { jiff::civil::Date::MAX } else { jiff::civil::Date::MIN };
         fill(&SlotKind::Date, &heard.join(" "), today);
+        fill_in(language::of("zh"), &SlotKind::Date, &heard.concat(), today);
     }
 
     #[test]
@@ -149,7 +167,13 @@ fn read_all(heard: &str) {
     }
     let kinds = kinds();
     let wanted: Vec<(usize, &SlotKind)> = kinds.iter().enumerate().collect();
-    passing::in_passing(heard, &wanted, today);
+    for language in ["en", "zh"].map(language::of) {
+        passing::in_passing(language, heard, &wanted, today);
+        language.asks_for_person(heard);
+    }
+    for kind in &kinds {
+        fill_in(language::of("zh"), kind, heard, today);
+    }
     text::normalise(heard);
     spoken::digits(heard);
     lexicon::Phrases::new([(0, heard)].into_iter()).find(heard, &[0]);

@@ -4,8 +4,11 @@
 
 use jiff::civil::Date;
 
+use super::digits::Digits;
+use super::english::English;
+use super::language::Language;
 use super::text::{clean, edit_distance, normalise};
-use super::{dates, digits, email, money, names, numbers, phone, postcode, times, yes_no};
+use super::{email, phone, postcode};
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,31 +74,36 @@ pub enum Shortfall {
     Ambiguous,
 }
 
-/// Reads a slot's value from what was said. `today` is the caller's date.
+/// Reads a slot's value from what was said in English. `today` is the caller's date.
 pub fn fill(kind: &SlotKind, text: &str, today: Date) -> Fill {
+    fill_in(&English, kind, text, today)
+}
+
+/// The same in any [language](super::language).
+pub fn fill_in(language: &dyn Language, kind: &SlotKind, text: &str, today: Date) -> Fill {
     let value = |read: Option<(String, f32)>| match read {
         Some((canonical, confidence)) => Fill::Value { canonical, confidence },
         None => Fill::None,
     };
     match kind {
-        SlotKind::Digits { length } => fill_digits(text, *length),
-        SlotKind::Number => value(numbers::number(text).map(|n| (n.to_string(), 0.9))),
-        SlotKind::Money => value(money::money(text).map(|amount| {
+        SlotKind::Digits { length } => fill_digits(language.digits(text, *length), *length),
+        SlotKind::Number => value(language.number(text).map(|n| (n.to_string(), 0.9))),
+        SlotKind::Money => value(language.money(text).map(|amount| {
             let sure = if amount.currency.is_some() { 0.95 } else { 0.85 };
             (amount.canonical(), sure)
         })),
-        SlotKind::Date => value(dates::date(text, today).map(|date| (date.to_string(), 0.9))),
+        SlotKind::Date => value(language.date(text, today).map(|date| (date.to_string(), 0.9))),
         SlotKind::Time => {
-            value(times::time(text).map(|(time, sure)| (format!("{:02}:{:02}", time.hour(), time.minute()), sure)))
+            value(language.time(text).map(|(time, sure)| (format!("{:02}:{:02}", time.hour(), time.minute()), sure)))
         }
         SlotKind::YesNo => {
-            value(yes_no::yes_no(text).map(|(yes, sure)| ((if yes { "yes" } else { "no" }).to_string(), sure)))
+            value(language.yes_no(text).map(|(yes, sure)| ((if yes { "yes" } else { "no" }).to_string(), sure)))
         }
-        SlotKind::Choice(options) => fill_choice(text, options),
-        SlotKind::Name => value(names::name(text)),
-        SlotKind::Postcode => value(postcode::postcode(text)),
+        SlotKind::Choice(options) => language.choice(text, options),
+        SlotKind::Name => value(language.name(text)),
+        SlotKind::Postcode => value(postcode::postcode(language, text)),
         SlotKind::Email => value(email::email(text)),
-        SlotKind::Phone => value(phone::phone(text)),
+        SlotKind::Phone => value(phone::phone(language, text)),
         SlotKind::Text => {
             let tidy = clean(text);
             value((!tidy.is_empty()).then_some((tidy, 1.0)))
@@ -139,8 +147,8 @@ pub fn fill_keys(kind: &SlotKind, keys: &str, today: Date) -> Fill {
     }
 }
 
-fn fill_digits(text: &str, length: Option<(usize, usize)>) -> Fill {
-    let Some(read) = digits::digits(text, length) else { return Fill::None };
+fn fill_digits(read: Option<Digits>, length: Option<(usize, usize)>) -> Fill {
+    let Some(read) = read else { return Fill::None };
     let count = read.digits.len();
     match length {
         Some((least, _)) if count < least => {
@@ -153,7 +161,7 @@ fn fill_digits(text: &str, length: Option<(usize, usize)>) -> Fill {
     }
 }
 
-fn fill_choice(text: &str, options: &[String]) -> Fill {
+pub(super) fn fill_choice(text: &str, options: &[String]) -> Fill {
     let heard = normalise(text);
     if heard.is_empty() {
         return Fill::None;

@@ -121,6 +121,7 @@ pub fn money(minor: i64, currency: Currency) -> String {
         Currency::Dollar => ("dollar", "dollars", "cent", "cents"),
         Currency::Pound => ("pound", "pounds", "penny", "pence"),
         Currency::Euro => ("euro", "euros", "cent", "cents"),
+        Currency::Yuan => ("yuan", "yuan", "fen", "fen"),
     };
     let (major, small) = (minor.unsigned_abs() / 100, minor.unsigned_abs() % 100);
     let sign = if minor < 0 { "minus " } else { "" };

@@ -119,8 +119,26 @@ fn tokens(text: &str) -> Vec<String> {
         .split(|c: char| !(c.is_alphanumeric() || c == '\''))
         .map(|word| word.trim_matches('\''))
         .filter(|word| !word.is_empty())
-        .map(str::to_string)
+        .flat_map(signs_apart)
         .collect()
+}
+
+/// Chinese is written without spaces: each of its signs counts as a word.
+fn signs_apart(word: &str) -> Vec<String> {
+    let sign = |c: char| matches!(c, '\u{3400}'..='\u{9fff}');
+    if !word.contains(sign) {
+        return vec![word.to_string()];
+    }
+    let mut out: Vec<String> = Vec::new();
+    let mut joins = false;
+    for c in word.chars() {
+        match out.last_mut().filter(|_| joins && !sign(c)) {
+            Some(last) => last.push(c),
+            None => out.push(c.to_string()),
+        }
+        joins = !sign(c);
+    }
+    out
 }
 
 fn expand(word: &str, out: &mut Vec<String>) {
@@ -175,6 +193,8 @@ mod tests {
             ("John's card", "john card"),
             ("'quoted'", "quoted"),
             ("5 o'clock", "5 o'clock"),
+            ("我要查余额。", "我 要 查 余 额"),
+            ("查VIP卡", "查 vip 卡"),
             ("", ""),
             ("... ?!", ""),
         ];
