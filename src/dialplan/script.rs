@@ -7,6 +7,7 @@
 mod act;
 mod ask;
 mod briefing;
+mod follow;
 mod look;
 mod repair;
 mod think;

@@ -70,6 +70,9 @@ impl Script {
 
     fn heard_listening(&mut self, heard: &Heard) -> Meaning {
         self.meant = heard.intent.map(|(intent, _)| intent).filter(|intent| *intent < self.plan.intents.len());
+        if let Some(again) = self.follow_up(heard) {
+            return again;
+        }
         let yes_no = heard.yes_no.and_then(|yes| self.route(if yes { Trigger::Yes } else { Trigger::No }));
         let intent = self.meant.and_then(|intent| self.route(Trigger::Intent(intent)));
         match (intent, yes_no) {
@@ -172,7 +175,7 @@ impl Script {
     }
 
     /// The state's routes come first, then the plan's.
-    fn route(&self, trigger: Trigger) -> Option<Route> {
+    pub(super) fn route(&self, trigger: Trigger) -> Option<Route> {
         routes(&self.plan, self.state).find(|route| route.trigger == trigger).copied()
     }
 
