@@ -38,7 +38,9 @@ impl Script {
             return None;
         }
         let text = heard.text.trim().to_lowercase();
-        let words = text.split_whitespace().count();
+        // Chinese writes no spaces: its signs count.
+        let signs = text.chars().filter(|c| matches!(c, '\u{4e00}'..='\u{9fff}')).count();
+        let words = text.split_whitespace().count().max(signs);
         let begins = |cues: &[&str]| {
             cues.iter().any(|cue| {
                 text.strip_prefix(cue).is_some_and(|rest| !cue.is_ascii() || !rest.starts_with(char::is_alphanumeric))
