@@ -5,6 +5,7 @@ pub mod calls;
 pub mod check;
 pub mod demo;
 pub mod eval;
+pub mod listen;
 pub mod load;
 mod logging;
 pub mod models;
@@ -14,6 +15,7 @@ pub mod say;
 mod sentences;
 pub mod serve;
 pub mod test;
+pub mod train;
 
 use std::process::ExitCode;
 
@@ -58,6 +60,10 @@ enum Command {
     Models(models::Args),
     /// Measure accuracy on labelled data.
     Eval(eval::Args),
+    /// Hear a recording as a call would: words, prosody, frustration; and a picture.
+    Listen(listen::Args),
+    /// Learn the prosody model anew.
+    Train(train::Args),
     /// Render text to a WAV with a voice.
     Say(say::Args),
     /// List, show and forget calls.
@@ -77,6 +83,8 @@ impl Cli {
             Command::Test(args) => test::run(args),
             Command::Models(args) => models::run(args),
             Command::Eval(args) => eval::run(args),
+            Command::Listen(args) => listen::run(args),
+            Command::Train(args) => train::run(args),
             Command::Say(args) => say::run(args),
             Command::Calls(args) => calls::run(args),
             Command::Demo(args) => demo::run(args),

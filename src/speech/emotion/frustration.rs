@@ -15,7 +15,8 @@ use crate::speech::baseline::{Baseline, Change};
 use crate::speech::prosody::Features;
 
 /// Something in the dialogue that wears patience.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Event {
     /// The caller asked for what they had asked for before.
     RepeatedIntent,
@@ -241,15 +242,17 @@ impl Frustration {
         if confidence <= 0.0 {
             return;
         }
-        let logit = self.model.logit(features);
-        self.probability = self.model.probability(features);
+        let logit = self.model.logit(features, &self.baseline);
+        self.probability = self.model.probability(features, &self.baseline);
         self.change = self.baseline.change(features);
         // Relative to the threshold of the model, so that this does not depend on how its classes were weighted.
         let beyond = (logit - self.model.threshold_logit()).clamp(-3.0, 4.0);
         let evidence = VOICE_GAIN * beyond + change_part(&self.change);
         let evidence = (evidence * confidence.sqrt()).clamp(VOICE.0, VOICE.1);
         self.voice += if evidence > self.voice { RISE } else { FALL } * (evidence - self.voice);
-        self.baseline.learn(features, 1.0 - self.probability);
+        if !self.baseline.is_full() {
+            self.baseline.learn(features, self.model.logit_alone(features));
+        }
     }
 
     fn fade(&mut self) {
@@ -310,17 +313,9 @@ impl Frustration {
     }
 }
 
-/// Log-odds of a change against the caller's own baseline. Everyday variation (2 dB, 1 semitone) is no sign.
+/// Log-odds of what the model does not hear: faster than usual. Everyday variation is no sign.
 fn change_part(change: &Change) -> f32 {
-    let over = |value: f32, from: f32| (value - from).max(0.0);
-    let part = 0.15 * over(change.level_db, 2.0)
-        + 0.3 * over(change.f0_semitones, 1.0)
-        + 0.15 * over(change.alpha_ratio_db, 1.5)
-        + 0.8 * over(change.rate_ratio, 1.2);
-    // A voice that sounds as it always did takes a little away: this one is just like that.
-    let same =
-        if change.level_db < 1.0 && change.f0_semitones < 0.7 && change.alpha_ratio_db < 1.0 { -0.4 } else { 0.0 };
-    (part.min(2.0) + same) * change.confidence
+    (0.8 * (change.rate_ratio - 1.2).max(0.0)).min(0.5) * change.confidence
 }
 
 #[cfg(test)]
@@ -329,8 +324,11 @@ mod tests {
 
     /// A stand-in with one parameter, so that these tests are about the fusion alone.
     fn model() -> Arc<ProsodyModel> {
-        let fitted = super::super::Fitted { mean: vec![-8.0], scale: vec![1.0], weights: vec![1.0], bias: 0.0 };
-        Arc::new(ProsodyModel::new(&["alpha_ratio_3400"], &fitted, 0.5, "by hand").expect("valid"))
+        let head = |mean: f64| {
+            let fitted = super::super::Fitted { mean: vec![mean], scale: vec![1.0], weights: vec![1.0], bias: 0.0 };
+            super::super::Head::new(&["alpha_ratio_3400"], &fitted)
+        };
+        Arc::new(ProsodyModel::new(head(-8.0), head(2.0), 0.5, "by hand").expect("valid"))
     }
     fn call() -> Frustration {
         Frustration::new(model(), Config::default())
@@ -342,6 +340,8 @@ mod tests {
             duration_s: 2.5,
             snr_db: 35.0,
             level_dbov: -26.0,
+            level_stddev: 6.0,
+            f0_semitone_stddev: 2.0,
             f0_semitone_p50: 24.0,
             articulation_rate: 4.0,
             alpha_ratio_3400: -8.0 + logit,
@@ -357,7 +357,7 @@ mod tests {
             assert!(f.score() < 0.2, "{}", f.score());
         }
         assert_eq!((f.mood(), f.reasons()), (Mood::Calm, vec![]));
-        f.utterance(&said(0.3), "hm", &[Event::NoMatch]);
+        f.utterance(&said(1.0), "hm", &[Event::NoMatch]);
         assert!(f.score() < 0.4, "{}", f.score());
     }
 
@@ -406,8 +406,8 @@ mod tests {
     fn one_odd_utterance_and_one_polite_request_do_not_hand_over() {
         let mut f = call();
         f.utterance(&said(-2.0), "", &[]);
-        f.utterance(&said(1.0), "", &[]);
-        assert!(f.score() < 0.4, "{}", f.score());
+        f.utterance(&said(1.5), "", &[]);
+        assert!(f.score() < 0.5, "{}", f.score());
         let mut f = call();
         f.utterance(&said(-2.0), "could I speak to someone please", &[Event::AskedForPerson]);
         assert!(f.score() < 0.4, "{}", f.score());

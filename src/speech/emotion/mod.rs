@@ -3,12 +3,14 @@
 //! Owns the prosody model (weights are data: `voices/prosody.json`), its fitting, the lexicon and the fusion over a call.
 //! Hears nothing itself: it takes [`crate::speech::prosody::Features`], words and events.
 
+mod calibration;
 mod fit;
 mod frustration;
 mod model;
 mod words;
 
+pub use calibration::Calibration;
 pub use fit::{Fitted, Sample, fit, solve};
 pub use frustration::{Config, Event, Frustration, Mood};
-pub use model::{ModelError, ProsodyModel};
+pub use model::{Head, ModelError, ProsodyModel};
 pub use words::{Hit, hits};

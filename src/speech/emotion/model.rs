@@ -1,11 +1,14 @@
 //! The prosody model: probability that an utterance is spoken in anger, by logistic regression over named parameters.
 //!
-//! The weights are data that can be read (`voices/prosody.json`, with its model card `voices/prosody.md`): for each
-//! parameter its mean, scale and weight.
+//! Two parts, each of which can be read (`voices/prosody.json`, with its model card `voices/prosody.md`: for each parameter
+//! its mean, scale and weight): what the voice says alone, and what it says against the caller's own [`Baseline`]. The more
+//! of a baseline there is, the more the second counts.
 
 use serde::{Deserialize, Serialize};
 
+use super::calibration::Calibration;
 use super::fit::Fitted;
+use crate::speech::baseline::Baseline;
 use crate::speech::prosody::Features;
 
 /// The shipped weights.
@@ -30,7 +33,10 @@ pub enum ModelError {
     Format(u32),
 }
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// Louder than usual by more than the first (dB) adds the second a dB, at most the third: EmoDB's levels are made alike, so
+/// this cannot be learned from it; loudness alone must never decide.
+const LOUDER: (f32, f32, f32) = (2.0, 0.1, 1.0);
 
 /// One parameter's part.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +46,69 @@ struct Term {
     mean: f64,
     scale: f64,
     weight: f64,
+    /// Where its value stands in [`Features::values`].
+    #[serde(skip)]
+    place: usize,
+}
+
+impl Term {
+    fn part(&self, value: f32) -> f64 {
+        self.weight * ((f64::from(value) - self.mean) / self.scale).clamp(-REACH, REACH)
+    }
+}
+
+/// A sum of parts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Head {
+    bias: f64,
+    /// The other head's log-odds as one more part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    alone: Option<Term>,
+    terms: Vec<Term>,
+    /// From the sum to log-odds that are true; empty: they are taken as they are.
+    #[serde(default)]
+    calibration: Calibration,
+}
+
+impl Head {
+    /// From fitted weights over these parameters; one more than parameters: the last is that of the voice alone.
+    pub fn new(parameters: &[&str], fitted: &Fitted) -> Self {
+        let numbers = fitted.mean.iter().zip(&fitted.scale).zip(&fitted.weights);
+        let mut terms: Vec<Term> = parameters
+            .iter()
+            .chain([&"alone"])
+            .zip(numbers)
+            .map(|(name, ((&mean, &scale), &weight))| Term { name: (*name).to_string(), mean, scale, weight, place: 0 })
+            .collect();
+        let alone = if terms.len() > parameters.len() { terms.pop() } else { None };
+        Self { bias: fitted.bias, alone, terms, calibration: Calibration::default() }
+    }
+
+    /// The same, calibrated.
+    pub fn calibrated(mut self, calibration: Calibration) -> Self {
+        self.calibration = calibration;
+        self
+    }
+
+    fn check(&mut self) -> Result<(), ModelError> {
+        for term in self.terms.iter().chain(&self.alone) {
+            if !(term.mean.is_finite() && term.weight.is_finite() && term.scale.is_finite() && term.scale > 0.0) {
+                return Err(ModelError::Range(term.name.clone()));
+            }
+        }
+        for term in &mut self.terms {
+            term.place = Features::place(&term.name).ok_or_else(|| ModelError::Unknown(term.name.clone()))?;
+        }
+        let valid = self.bias.is_finite() && self.calibration.is_valid();
+        if valid { Ok(()) } else { Err(ModelError::Range("bias or calibration".into())) }
+    }
+
+    fn sum(&self, values: &[f32; Features::COUNT], alone: f32) -> f32 {
+        let terms = self.terms.iter().map(|term| term.part(values[term.place]));
+        let sum = self.bias + terms.sum::<f64>() + self.alone.as_ref().map_or(0.0, |term| term.part(alone));
+        self.calibration.apply(sum) as f32
+    }
 }
 
 /// The weights.
@@ -51,17 +120,40 @@ pub struct ProsodyModel {
     trained: String,
     /// The probability from which an utterance is called angry.
     threshold: f64,
-    bias: f64,
-    terms: Vec<Term>,
-    /// Where each term's value stands in [`Features::values`].
-    #[serde(skip)]
-    places: Vec<usize>,
+    /// Of the voice alone.
+    alone: Head,
+    /// Of its difference from the caller's baseline.
+    against_baseline: Head,
 }
 
 impl ProsodyModel {
-    /// The parameters that a new model is fitted to: those that a level, a line or a room does not decide.
-    pub const PARAMETERS: &'static [&'static str] =
-        &["centroid_3400", "f0_semitone_mean", "hnr_db", "f0_on_level", "f0_declination", "level_range"];
+    /// The parameters that the voice alone is judged by: those that a level, a line or a room does not decide.
+    pub const ALONE: &'static [&'static str] = &[
+        "mfcc1",
+        "centroid_300_1000_stddev",
+        "hnr_db",
+        "f0_semitone_p50",
+        "f0_semitone_p80",
+        "f0_semitone_range",
+        "level_declination",
+        "level_stddev",
+    ];
+    /// Those that it is judged by against the caller's baseline, in which line and room cancel out.
+    pub const AGAINST_BASELINE: &'static [&'static str] = &[
+        "mfcc1",
+        "hammarberg_3400",
+        "centroid_300_1000",
+        "centroid_3400",
+        "slope_300_3400",
+        "mfcc2_stddev",
+        "hnr_db",
+        "f0_semitone_p50",
+        "f0_semitone_p80",
+        "f0_semitone_range",
+        "f0_falling_slope",
+        "f0_on_level",
+        "level_declination",
+    ];
 
     /// The weights that ship with this build.
     pub fn shipped() -> Result<Self, ModelError> {
@@ -78,52 +170,46 @@ impl ProsodyModel {
         Ok(serde_json::to_string_pretty(self)? + "\n")
     }
 
-    /// A model from fitted weights over these parameters.
-    pub fn new(parameters: &[&str], fitted: &Fitted, threshold: f64, trained: &str) -> Result<Self, ModelError> {
-        let numbers = fitted.mean.iter().zip(&fitted.scale).zip(&fitted.weights);
-        let terms = parameters
-            .iter()
-            .zip(numbers)
-            .map(|(name, ((&mean, &scale), &weight))| Term { name: (*name).to_string(), mean, scale, weight })
-            .collect();
-        Self { format: FORMAT, trained: trained.to_string(), threshold, bias: fitted.bias, terms, places: Vec::new() }
-            .checked()
+    /// A model from its two parts.
+    pub fn new(alone: Head, against_baseline: Head, threshold: f64, trained: &str) -> Result<Self, ModelError> {
+        Self { format: FORMAT, trained: trained.to_string(), threshold, alone, against_baseline }.checked()
     }
 
     fn checked(mut self) -> Result<Self, ModelError> {
         if self.format != FORMAT {
             return Err(ModelError::Format(self.format));
         }
-        let probability = 0.0..1.0;
-        if !self.bias.is_finite() || self.threshold == 0.0 || !probability.contains(&self.threshold) {
-            return Err(ModelError::Range("bias or threshold".into()));
+        if self.threshold == 0.0 || !(0.0..1.0).contains(&self.threshold) {
+            return Err(ModelError::Range("threshold".into()));
         }
-        self.places.clear();
-        for term in &self.terms {
-            let place = Features::NAMES.iter().position(|name| *name == term.name);
-            self.places.push(place.ok_or_else(|| ModelError::Unknown(term.name.clone()))?);
-            if !(term.mean.is_finite() && term.weight.is_finite() && term.scale.is_finite() && term.scale > 0.0) {
-                return Err(ModelError::Range(term.name.clone()));
-            }
-        }
+        self.alone.check()?;
+        self.against_baseline.check()?;
         Ok(self)
     }
 
-    /// Log-odds of anger; those of "cannot tell" (the bias) when next to nothing was voiced.
-    pub fn logit(&self, features: &Features) -> f32 {
-        let values = features.values();
+    /// Log-odds of anger by the voice alone; a little under the threshold when next to nothing was voiced.
+    pub fn logit_alone(&self, features: &Features) -> f32 {
         if features.voiced_s < Features::ENOUGH_VOICED_S {
             return self.threshold_logit() - 1.0;
         }
-        let terms = self.terms.iter().zip(&self.places).map(|(term, place)| {
-            term.weight * ((f64::from(values[*place]) - term.mean) / term.scale).clamp(-REACH, REACH)
-        });
-        (self.bias + terms.sum::<f64>()) as f32
+        self.alone.sum(&features.values(), 0.0)
+    }
+
+    /// Log-odds of anger of an utterance of this caller's.
+    pub fn logit(&self, features: &Features, baseline: &Baseline) -> f32 {
+        let (alone, sure) = (self.logit_alone(features), baseline.confidence());
+        if sure <= 0.0 || features.voiced_s < Features::ENOUGH_VOICED_S {
+            return alone;
+        }
+        let (from, per_db, most) = LOUDER;
+        let louder = ((baseline.change(features).level_db - from) * per_db).clamp(0.0, most);
+        let against = self.against_baseline.sum(&baseline.difference(features), alone) + louder;
+        alone + sure * (against - alone)
     }
 
     /// Probability of anger, 0..1.
-    pub fn probability(&self, features: &Features) -> f32 {
-        1.0 / (1.0 + (-self.logit(features)).exp())
+    pub fn probability(&self, features: &Features, baseline: &Baseline) -> f32 {
+        1.0 / (1.0 + (-self.logit(features, baseline)).exp())
     }
 
     /// The probability from which an utterance is called angry.
@@ -136,18 +222,12 @@ impl ProsodyModel {
         (self.threshold / (1.0 - self.threshold)).ln() as f32
     }
 
-    /// What each parameter adds to the log-odds, largest first: for looking into a decision.
+    /// What each parameter of the voice alone adds to the log-odds, largest first: for looking into a decision.
     pub fn explain(&self, features: &Features) -> Vec<(&str, f32)> {
         let values = features.values();
-        let mut parts: Vec<(&str, f32)> = self
-            .terms
-            .iter()
-            .zip(&self.places)
-            .map(|(term, place)| {
-                let reach = ((f64::from(values[*place]) - term.mean) / term.scale).clamp(-REACH, REACH);
-                (term.name.as_str(), (term.weight * reach) as f32)
-            })
-            .collect();
+        let terms = self.alone.terms.iter();
+        let mut parts: Vec<(&str, f32)> =
+            terms.map(|term| (term.name.as_str(), term.part(values[term.place]) as f32)).collect();
         parts.sort_by(|a, b| b.1.total_cmp(&a.1));
         parts
     }
@@ -157,32 +237,61 @@ impl ProsodyModel {
 mod tests {
     use super::*;
 
+    /// Judges by the alpha ratio; against a baseline by its difference alone.
     fn model(weight: f64) -> ProsodyModel {
-        let fitted = Fitted { mean: vec![-8.0], scale: vec![4.0], weights: vec![weight], bias: 0.5 };
-        ProsodyModel::new(&["alpha_ratio_3400"], &fitted, 0.5, "by hand").expect("valid")
+        let head = |mean: f64, bias: f64| {
+            let fitted = Fitted { mean: vec![mean], scale: vec![4.0], weights: vec![weight], bias };
+            Head::new(&["alpha_ratio_3400"], &fitted)
+        };
+        ProsodyModel::new(head(-8.0, 0.5), head(0.0, -1.0), 0.5, "by hand").expect("valid")
     }
     fn voiced(alpha: f32) -> Features {
-        Features { voiced_s: 1.0, alpha_ratio_3400: alpha, ..Features::default() }
+        Features {
+            voiced_s: 2.0,
+            snr_db: 40.0,
+            level_stddev: 6.0,
+            f0_semitone_stddev: 2.0,
+            alpha_ratio_3400: alpha,
+            ..Features::default()
+        }
     }
 
     #[test]
     fn the_shipped_weights_are_valid() {
         let shipped = ProsodyModel::shipped().expect("valid");
-        assert!(shipped.terms.len() >= 4);
+        assert_eq!(shipped.alone.terms.len(), ProsodyModel::ALONE.len());
+        assert_eq!(shipped.against_baseline.terms.len(), ProsodyModel::AGAINST_BASELINE.len());
         assert!((0.05..0.95).contains(&shipped.threshold()));
     }
 
     #[test]
     fn computes_what_the_weights_say_and_one_number_does_not_decide() {
         let model = model(2.0);
-        assert!((model.logit(&voiced(-4.0)) - 2.5).abs() < 1e-6);
-        assert!((model.logit(&voiced(1e9)) - 6.5).abs() < 1e-6);
+        assert!((model.logit_alone(&voiced(-4.0)) - 2.5).abs() < 1e-6);
+        assert!((model.logit_alone(&voiced(1e9)) - 6.5).abs() < 1e-6);
         assert_eq!(model.explain(&voiced(-4.0)), [("alpha_ratio_3400", 2.0)]);
     }
 
     #[test]
+    fn a_baseline_takes_over_as_it_grows() {
+        let model = model(2.0);
+        let mut baseline = Baseline::default();
+        let sharp_line = voiced(0.0);
+        assert!(model.logit(&sharp_line, &baseline) > 4.0);
+        let mut before = 9.0;
+        for _ in 0..3 {
+            baseline.learn(&sharp_line, -2.0);
+            let now = model.logit(&sharp_line, &baseline);
+            assert!(now < before);
+            before = now;
+        }
+        assert!(before < 0.0, "the same as ever: {before}");
+        assert!(model.logit(&voiced(8.0), &baseline) > 2.0, "clearly above their own usual");
+    }
+
+    #[test]
     fn silence_is_not_anger() {
-        assert!(model(2.0).probability(&Features::default()) < 0.5);
+        assert!(model(2.0).probability(&Features::default(), &Baseline::default()) < 0.5);
     }
 
     #[test]
@@ -193,7 +302,7 @@ mod tests {
         for (from, to, says) in [
             ("alpha_ratio_3400", "loudness_of_the_moon", "unknown parameter `loudness_of_the_moon`"),
             ("4.0", "0.0", "`alpha_ratio_3400` are out of range"),
-            ("\"format\": 1", "\"format\": 9", "format 9"),
+            ("\"format\": 2", "\"format\": 9", "format 9"),
             ("\"bias\"", "\"bos\"", "unknown field `bos`"),
         ] {
             let error = ProsodyModel::from_json(&text.replace(from, to)).expect_err(says).to_string();

@@ -112,24 +112,77 @@ features! {
     alpha_on_level,
     /// How F0 follows the level within the utterance, semitones per dB.
     f0_on_level,
+    /// 95th less 50th percentile of the level while there is sound, dB.
+    level_p95_p50,
+    /// 50th less 20th percentile, dB.
+    level_p50_p20,
+    /// Slope of the line through the level while there is sound, dB/s.
+    level_declination,
+    /// 95th less 50th percentile of F0, semitones.
+    f0_p95_p50,
+    /// 50th less 5th percentile of F0, semitones.
+    f0_p50_p5,
+    /// How F0 follows the alpha ratio, semitones per dB.
+    f0_on_alpha,
+    /// How the harmonics-to-noise ratio follows the level, dB per dB.
+    hnr_on_level,
+    /// Mean alpha ratio of the loudest third of voiced windows less that of the softest third, dB.
+    alpha_loud_soft,
+    /// Mean alpha ratio of unvoiced sound less that of voiced sound, dB.
+    alpha_unvoiced_voiced,
+    /// Mean level of voiced sound less that of unvoiced sound, dB.
+    level_voiced_unvoiced,
+    /// Standard deviation of the spectral flux.
+    spectral_flux_stddev,
+    /// Standard deviation of the Hammarberg index, dB.
+    hammarberg_stddev,
+    /// Standard deviation of the slope 300–3400 Hz, dB/kHz.
+    slope_stddev,
+    /// Standard deviation of the centre of gravity, Hz.
+    centroid_stddev,
+    /// Mean centre of gravity of 300–1000 Hz (where the first formant is), voiced, Hz.
+    centroid_300_1000,
+    /// Its standard deviation, Hz.
+    centroid_300_1000_stddev,
+    /// Mean centre of gravity of 1000–3400 Hz, voiced, Hz.
+    centroid_1000_3400,
+    /// Its standard deviation, Hz.
+    centroid_1000_3400_stddev,
+    /// Standard deviation of the flatness, dB.
+    flatness_stddev,
+    /// Standard deviation of the first cepstral coefficient; a line's own spectrum cancels out.
+    mfcc1_stddev,
+    /// Of the second.
+    mfcc2_stddev,
+    /// Of the third.
+    mfcc3_stddev,
+    /// Of the fourth.
+    mfcc4_stddev,
 }
 
 impl Features {
     /// Least voiced sound from which the numbers mean something, s.
     pub const ENOUGH_VOICED_S: f32 = 0.25;
 
-    /// The value of this name.
-    pub fn named(&self, name: &str) -> Option<f32> {
-        Self::NAMES.iter().position(|n| *n == name).map(|i| self.values()[i])
+    /// Where the value of this name stands in [`Features::values`].
+    pub fn place(name: &str) -> Option<usize> {
+        Self::NAMES.iter().position(|n| *n == name)
     }
 
-    /// How much the numbers can be relied on, 0..1: enough voiced sound (1.5 s), over the noise (20 dB).
+    /// The value of this name.
+    pub fn named(&self, name: &str) -> Option<f32> {
+        Self::place(name).map(|i| self.values()[i])
+    }
+
+    /// How much the numbers can be relied on, 0..1: enough voiced sound (1.5 s), over the noise (20 dB), that moves in level
+    /// and in pitch as speech does and a tone or a hum does not.
     pub fn confidence(&self) -> f32 {
         if self.voiced_s < Self::ENOUGH_VOICED_S {
             return 0.0;
         }
         let amount = (self.voiced_s / 1.5).min(1.0).sqrt();
         let clean = ((self.snr_db - 3.0) / 17.0).clamp(0.0, 1.0);
-        amount * clean
+        let moves = ((self.level_stddev - 1.0) / 1.5).clamp(0.0, 1.0) * (self.f0_semitone_stddev / 0.5).min(1.0);
+        amount * clean * moves
     }
 }

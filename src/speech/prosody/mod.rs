@@ -13,6 +13,7 @@
 mod features;
 mod front;
 mod pitch;
+mod spectra;
 mod spectrum;
 mod summary;
 
@@ -163,7 +164,10 @@ impl Measure {
         } else {
             Self::measure(&mut self.spectrum, window)
         };
-        self.noise.push(&power);
+        // Where a line sends nothing (silence suppression, a file's edge) its noise is not to be heard.
+        if window.chunks(HOP).all(|hop| hop.iter().any(|x| x.abs() >= NO_SOUND)) {
+            self.noise.push(&power);
+        }
         let best = candidates[0];
         let cycles = (best.height() > CLEAR).then(|| pitch::cycles(window, best.hz())).flatten();
         let peak = window[WINDOW / 4..WINDOW * 3 / 4].iter().fold(0.0f32, |peak, x| peak.max(x.abs()));

@@ -7,7 +7,8 @@ use super::Hop;
 use super::features::Features;
 use super::front::{HOP, HZ};
 use super::pitch::{Candidate, Path};
-use super::spectrum::{BANDS, EDGES, FIRST_TELEPHONE, LOWEST_DBOV, dbov};
+use super::spectra::{self, Moments, Spectra};
+use super::spectrum::{BANDS, FIRST_TELEPHONE, LOWEST_DBOV, dbov};
 
 /// Windows a second.
 const PER_S: f32 = HZ / HOP as f32;
@@ -21,12 +22,17 @@ const SHORTEST_VOICED: usize = 4;
 const PAUSE: usize = 15;
 /// Dip between two syllables.
 const DIP_DB: f32 = 2.0;
-/// First band of 1000–3400 Hz, of 2000–3400 Hz, and of 500–1500 Hz with the band after its last.
-const FROM_1000: usize = 7;
-const FROM_2000: usize = 11;
-const FROM_500: usize = 4;
-const TO_1500: usize = 9;
-const CEPSTRA: usize = 4;
+
+/// The windows of an utterance, and what lies under them.
+struct Sound<'a> {
+    hops: &'a VecDeque<Hop>,
+    span: Range<usize>,
+    /// The common floor, mean square.
+    floor: f32,
+    noise: &'a [f32; BANDS],
+    /// Below this is no sound, dBov.
+    lowest: f32,
+}
 
 /// Room for the work, taken once.
 #[derive(Debug)]
@@ -50,7 +56,7 @@ pub(super) fn hnr_db(r: f32) -> f32 {
     (10.0 * (r / (1.0 - r)).log10()).clamp(-10.0, 35.0)
 }
 
-fn power(centidb: i16) -> f32 {
+pub(super) fn power(centidb: i16) -> f32 {
     10f32.powf(f32::from(centidb) / 1_000.0)
 }
 
@@ -113,7 +119,8 @@ impl Summary {
         self.pitch(&mut out);
         self.timing(lowest, &mut out);
         self.quality(hops, &span, &mut out);
-        self.spectra(hops, &span, 10f32.powf((loud - FLOOR_DB) / 10.0), noise, lowest, &mut out);
+        let floor = 10f32.powf((loud - FLOOR_DB) / 10.0);
+        self.spectra(&Sound { hops, span, floor, noise, lowest }, &mut out);
         out
     }
 
@@ -138,6 +145,11 @@ impl Summary {
         let sound = || self.level.iter().copied().filter(|l| *l > lowest);
         (out.level_dbov, out.level_stddev) = mean_stddev(sound());
         out.level_range = percentile(&mut self.sort, sound(), 0.8) - percentile(&mut self.sort, sound(), 0.2);
+        let middle = percentile(&mut self.sort, sound(), 0.5);
+        out.level_p95_p50 = percentile(&mut self.sort, sound(), 0.95) - middle;
+        out.level_p50_p20 = middle - percentile(&mut self.sort, sound(), 0.2);
+        let timed = self.level.iter().enumerate().filter(|(_, l)| **l > lowest);
+        out.level_declination = regression(timed.map(|(i, l)| (i as f32 / PER_S, *l))).clamp(-40.0, 40.0);
         self.smooth.clear();
         let n = self.level.len();
         self.smooth.extend((0..n).map(|i| {
@@ -155,6 +167,8 @@ impl Summary {
         out.f0_semitone_p50 = percentile(&mut self.sort, f0(), 0.5);
         out.f0_semitone_p80 = percentile(&mut self.sort, f0(), 0.8);
         out.f0_semitone_range = out.f0_semitone_p80 - out.f0_semitone_p20;
+        out.f0_p95_p50 = percentile(&mut self.sort, f0(), 0.95) - out.f0_semitone_p50;
+        out.f0_p50_p5 = out.f0_semitone_p50 - percentile(&mut self.sort, f0(), 0.05);
         // Over 30 ms, so that the measurement's own grain is no slope.
         (out.f0_rising_slope, out.f0_falling_slope) = slopes(self.voiced.windows(4).filter_map(|w| {
             let whole = w.iter().all(Option::is_some);
@@ -224,118 +238,46 @@ impl Summary {
         out.shimmer_local_db = mean_stddev(cycles().map(|c| c.1)).0;
     }
 
-    fn spectra(
-        &mut self,
-        hops: &VecDeque<Hop>,
-        span: &Range<usize>,
-        floor: f32,
-        noise: &[f32; BANDS],
-        lowest: f32,
-        out: &mut Features,
-    ) {
+    fn spectra(&mut self, sound: &Sound<'_>, out: &mut Features) {
         self.alpha.clear();
         let mut sums = Spectra::default();
-        let (mut flux, mut flux_n, mut before) = (0.0, 0, None);
-        for ((hop, voiced), level) in hops.range(span.clone()).zip(&self.voiced).zip(&self.level) {
-            let spectrum = telephone(hop, floor, noise);
-            let shares = shares(&spectrum);
-            if let (Some(before), true) = (before, *level > lowest) {
-                flux += std::iter::zip(shares, before).map(|(a, b): (f32, f32)| (a - b).abs()).sum::<f32>();
-                flux_n += 1;
+        let mut unvoiced = (Moments::default(), Moments::default());
+        let (mut flux, mut before) = (Moments::default(), None);
+        let windows = sound.hops.range(sound.span.clone()).zip(&self.voiced).zip(&self.level);
+        for ((hop, voiced), level) in windows {
+            let spectrum = spectra::telephone(hop, sound.floor, sound.noise);
+            let shares = spectra::shares(&spectrum);
+            if let (Some(before), true) = (before, *level > sound.lowest) {
+                flux.add(std::iter::zip(shares, before).map(|(a, b): (f32, f32)| (a - b).abs()).sum::<f32>());
             }
             before = Some(shares);
             if voiced.is_some() {
-                self.alpha.push(alpha_ratio(&spectrum));
+                self.alpha.push(spectra::alpha_ratio(&spectrum));
                 sums.add(&spectrum);
+            } else if *level > sound.lowest {
+                unvoiced.0.add(spectra::alpha_ratio(&spectrum));
+                unvoiced.1.add(*level);
             }
         }
         sums.write(out);
-        out.spectral_flux = flux / flux_n.max(1) as f32;
+        (out.spectral_flux, out.spectral_flux_stddev) = flux.mean_stddev();
         (out.alpha_ratio_3400, out.alpha_ratio_stddev) = mean_stddev(self.alpha.iter().copied());
-        let voiced_level = self.voiced.iter().zip(&self.level).filter(|(v, _)| v.is_some()).map(|(_, l)| *l);
-        out.alpha_on_level = regression(voiced_level.zip(self.alpha.iter().copied())).clamp(-3.0, 3.0);
-    }
-}
-
-/// Power of the bands from 300 Hz on, over a common white floor; the first two stay 0.
-fn telephone(hop: &Hop, floor: f32, noise: &[f32; BANDS]) -> [f32; BANDS] {
-    let mut spectrum = [0.0; BANDS];
-    for band in FIRST_TELEPHONE..BANDS {
-        let white = floor * width(band) / (EDGES[BANDS] - EDGES[FIRST_TELEPHONE]);
-        spectrum[band] = (power(hop.bands[band]) - noise[band]).max(0.0) + white;
-    }
-    spectrum
-}
-
-fn width(band: usize) -> f32 {
-    EDGES[band + 1] - EDGES[band]
-}
-
-fn centre(band: usize) -> f32 {
-    0.5 * (EDGES[band + 1] + EDGES[band])
-}
-
-fn density_db(spectrum: &[f32; BANDS], band: usize) -> f32 {
-    10.0 * (spectrum[band] / width(band)).max(1e-20).log10()
-}
-
-fn alpha_ratio(spectrum: &[f32; BANDS]) -> f32 {
-    let (low, high) = spectrum[FIRST_TELEPHONE..].split_at(FROM_1000 - FIRST_TELEPHONE);
-    10.0 * (high.iter().sum::<f32>() / low.iter().sum::<f32>()).log10()
-}
-
-fn shares(spectrum: &[f32; BANDS]) -> [f32; BANDS] {
-    let amplitudes = spectrum.map(f32::sqrt);
-    let sum: f32 = amplitudes.iter().sum::<f32>().max(1e-12);
-    amplitudes.map(|a| a / sum)
-}
-
-/// Sums over voiced windows.
-#[derive(Default)]
-struct Spectra {
-    n: f32,
-    hammarberg: f32,
-    slope_mid: f32,
-    slope_all: f32,
-    centroid: f32,
-    flatness: f32,
-    cepstra: [f32; CEPSTRA],
-}
-
-impl Spectra {
-    fn add(&mut self, spectrum: &[f32; BANDS]) {
-        let density = |band| density_db(spectrum, band);
-        let strongest = |bands: Range<usize>| bands.map(density).fold(f32::MIN, f32::max);
-        let slope = |bands: Range<usize>| regression(bands.map(|b| (centre(b) / 1_000.0, density(b))));
-        let total: f32 = spectrum.iter().sum();
-        let bands = (BANDS - FIRST_TELEPHONE) as f32;
-        self.n += 1.0;
-        self.hammarberg += strongest(FIRST_TELEPHONE..FROM_2000) - strongest(FROM_2000..BANDS);
-        self.slope_mid += slope(FROM_500..TO_1500);
-        self.slope_all += slope(FIRST_TELEPHONE..BANDS);
-        self.centroid += (FIRST_TELEPHONE..BANDS).map(|b| centre(b) * spectrum[b]).sum::<f32>() / total;
-        let mean_density = total / (EDGES[BANDS] - EDGES[FIRST_TELEPHONE]);
-        self.flatness +=
-            (FIRST_TELEPHONE..BANDS).map(density).sum::<f32>() / bands - 10.0 * mean_density.max(1e-20).log10();
-        for (k, cepstrum) in self.cepstra.iter_mut().enumerate() {
-            *cepstrum += (FIRST_TELEPHONE..BANDS)
-                .map(|b| {
-                    let angle = std::f32::consts::PI * (k + 1) as f32 * ((b - FIRST_TELEPHONE) as f32 + 0.5) / bands;
-                    10.0 * spectrum[b].max(1e-20).log10() * angle.cos()
-                })
-                .sum::<f32>()
-                * (2.0 / bands).sqrt();
+        let voiced_level = || self.voiced.iter().zip(&self.level).filter(|(v, _)| v.is_some()).map(|(_, l)| *l);
+        let with_level = || voiced_level().zip(self.alpha.iter().copied());
+        out.alpha_on_level = regression(with_level()).clamp(-3.0, 3.0);
+        let high = percentile(&mut self.sort, voiced_level(), 0.67);
+        let low = percentile(&mut self.sort, voiced_level(), 0.33);
+        let mean_where = |of: &dyn Fn(f32) -> bool| mean_stddev(with_level().filter(|p| of(p.0)).map(|p| p.1)).0;
+        out.alpha_loud_soft = mean_where(&|level| level >= high) - mean_where(&|level| level <= low);
+        let f0 = || self.voiced.iter().flatten().map(|c| semitone(c.hz()));
+        out.f0_on_alpha = regression(self.alpha.iter().copied().zip(f0())).clamp(-2.0, 2.0);
+        let hnr = || self.voiced.iter().flatten().map(|c| hnr_db(c.height()));
+        out.hnr_on_level = regression(voiced_level().zip(hnr())).clamp(-2.0, 2.0);
+        // Of an utterance without unvoiced sound nothing is known: as if both were alike.
+        if unvoiced.0.count() >= SHORTEST_VOICED as f32 {
+            out.alpha_unvoiced_voiced = unvoiced.0.mean_stddev().0 - out.alpha_ratio_3400;
+            out.level_voiced_unvoiced = mean_stddev(voiced_level()).0 - unvoiced.1.mean_stddev().0;
         }
-    }
-
-    fn write(&self, out: &mut Features) {
-        let n = self.n.max(1.0);
-        out.hammarberg_3400 = self.hammarberg / n;
-        out.slope_500_1500 = self.slope_mid / n;
-        out.slope_300_3400 = self.slope_all / n;
-        out.centroid_3400 = self.centroid / n;
-        out.flatness_3400 = self.flatness / n;
-        [out.mfcc1, out.mfcc2, out.mfcc3, out.mfcc4] = self.cepstra.map(|c| c / n);
     }
 }
 
@@ -344,17 +286,9 @@ fn semitone(hz: f32) -> f32 {
 }
 
 fn mean_stddev(values: impl Iterator<Item = f32>) -> (f32, f32) {
-    let (mut n, mut sum, mut squares) = (0.0f64, 0.0f64, 0.0f64);
-    for value in values {
-        n += 1.0;
-        sum += f64::from(value);
-        squares += f64::from(value) * f64::from(value);
-    }
-    if n == 0.0 {
-        return (0.0, 0.0);
-    }
-    let mean = sum / n;
-    (mean as f32, (squares / n - mean * mean).max(0.0).sqrt() as f32)
+    let mut moments = Moments::default();
+    values.for_each(|value| moments.add(value));
+    moments.mean_stddev()
 }
 
 /// Mean of the rising and (as a positive number) of the falling differences, per second.
@@ -371,7 +305,7 @@ fn slopes(differences: impl Iterator<Item = f32>) -> (f32, f32) {
 }
 
 /// Slope of the least-squares line through (x, y); 0 where x does not vary.
-fn regression(points: impl Iterator<Item = (f32, f32)>) -> f32 {
+pub(super) fn regression(points: impl Iterator<Item = (f32, f32)>) -> f32 {
     let (mut n, mut sx, mut sy, mut sxx, mut sxy) = (0.0f64, 0.0, 0.0, 0.0, 0.0);
     for (x, y) in points {
         let (x, y) = (f64::from(x), f64::from(y));

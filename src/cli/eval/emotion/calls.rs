@@ -1,103 +1,241 @@
-//! What the fusion makes of whole calls, from the voice alone: turns of one speaker put together, words left out.
+//! Whole scripted calls (`calls.toml`), played by real voices: what the fusion makes of voice, words and events together, and
+//! of each for itself.
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use anyhow::Context;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
 use super::corpus::Label;
 use super::measure::Row;
-use crate::speech::emotion::{Config, Frustration, Mood, ProsodyModel};
+use super::metrics::{ece, interval};
+use crate::speech::emotion::{Config, Event, Frustration, Mood, ProsodyModel};
+use crate::speech::prosody::Features;
 
-/// A calm caller's score stays below this.
-const CALM_BELOW: f32 = 0.4;
+const SCRIPTS: &str = include_str!("calls.toml");
 
-/// Counts of simulated calls.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scripts {
+    call: Vec<Script>,
+}
+
+/// One call as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Script {
+    kind: String,
+    /// The condition under which its clips were measured.
+    pub(super) line: String,
+    /// Whether somebody should take over.
+    #[serde(default)]
+    hand_over: bool,
+    /// The first angry turn, from 0.
+    #[serde(default)]
+    angry_from: usize,
+    turns: Vec<Turn>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Turn {
+    voice: String,
+    heard: String,
+    #[serde(default)]
+    events: Vec<Event>,
+}
+
+/// Reads the scripts.
+pub(super) fn scripts() -> anyhow::Result<Vec<Script>> {
+    let scripts: Scripts = toml::from_str(SCRIPTS).context("calls.toml")?;
+    for script in &scripts.call {
+        anyhow::ensure!(script.angry_from < script.turns.len(), "calls.toml: a call without an angry turn to wait for");
+        for turn in &script.turns {
+            anyhow::ensure!(Label::parse(&turn.voice).is_some(), "calls.toml: unknown voice `{}`", turn.voice);
+        }
+    }
+    Ok(scripts.call)
+}
+
+/// What the fusion is allowed to know.
+const SOURCES: [(&str, [bool; 3]); 6] = [
+    ("voice, words and events", [true, true, true]),
+    ("voice alone", [true, false, false]),
+    ("words alone", [false, true, false]),
+    ("events alone", [false, false, true]),
+    ("voice and words", [true, true, false]),
+    ("words and events", [false, true, true]),
+];
+
+/// How calls of one kind ended.
+#[derive(Debug, Default, Clone)]
+struct Kind {
+    name: String,
+    calls: u32,
+    handed_over: u32,
+}
+
+/// How all calls ended with one set of sources.
+#[derive(Debug, Default, Clone)]
+struct Tally {
+    /// Calls that should have been handed over and were; and were not; calls that should not have been and were.
+    right: u32,
+    missed: u32,
+    wrong: u32,
+    /// Turns from the first angry one to the hand-over.
+    delays: Vec<f32>,
+    kinds: Vec<Kind>,
+    /// The score after each turn, and whether the caller was angry by then.
+    scores: Vec<(f32, bool)>,
+}
+
+/// All calls, for each set of sources.
+#[derive(Debug, Default)]
 pub(super) struct Calls {
-    /// A calm turn, then two angry ones.
-    angry: u32,
-    /// Of which called angry after the first, and after the first or second, angry turn.
-    angry_at_first: u32,
-    angry_at_second: u32,
-    /// Four calm turns, and how many of these calls went over the calm bound, and were called angry.
-    calm: u32,
-    calm_over: u32,
-    calm_alarms: u32,
-    /// A calm turn, then two joyful ones, and how many of these calls were called angry.
-    joyful: u32,
-    joyful_alarms: u32,
+    tallies: [Tally; SOURCES.len()],
 }
 
 impl Calls {
-    /// Plays the calls of one speaker, with a model that did not hear them.
-    pub(super) fn play(&mut self, rows: &[&Row], model: &Arc<ProsodyModel>) {
-        let of = |label| rows.iter().filter(|row| row.label == label).copied().collect::<Vec<&Row>>();
-        let (calm, angry, joyful) = (of(Label::Calm), of(Label::Anger), of(Label::Joy));
-        if calm.is_empty() {
-            return;
-        }
-        let call = |turns: &[&Row]| -> Vec<(f32, Mood)> {
-            let mut frustration = Frustration::new(Arc::clone(model), Config::default());
-            let hear = |row: &&Row| {
-                frustration.utterance(&row.features, "", &[]);
-                (frustration.score(), frustration.mood())
-            };
-            turns.iter().map(hear).collect()
-        };
-        let is_angry = |turn: &(f32, Mood)| turn.1 == Mood::Angry;
-        let then = |i: usize, rows: &[&'_ Row]| call(&[calm[i % calm.len()], rows[i], rows[(i + 1) % rows.len()]]);
-        for i in 0..angry.len() {
-            let turns = then(i, &angry);
-            self.angry += 1;
-            self.angry_at_first += u32::from(is_angry(&turns[1]));
-            self.angry_at_second += u32::from(turns[1..].iter().any(is_angry));
-        }
-        for i in 0..joyful.len() {
-            self.joyful += 1;
-            self.joyful_alarms += u32::from(then(i, &joyful).iter().any(is_angry));
-        }
-        for i in 0..calm.len() {
-            let turns = call(&std::array::from_fn::<_, 4, _>(|k| calm[(i + k) % calm.len()]));
-            self.calm += 1;
-            self.calm_over += u32::from(turns.iter().any(|turn| turn.0 >= CALM_BELOW));
-            self.calm_alarms += u32::from(turns.iter().any(is_angry));
+    /// Plays a script with one speaker's clips, by a model that did not hear them; `index` chooses among them.
+    pub(super) fn play(&mut self, script: &Script, rows: &[&Row], model: &Arc<ProsodyModel>, index: usize) {
+        let clips: Option<Vec<&Features>> = script
+            .turns
+            .iter()
+            .enumerate()
+            .map(|(i, turn)| {
+                let label = Label::parse(&turn.voice)?;
+                let own: Vec<&&Row> = rows.iter().filter(|row| row.label == label).collect();
+                (!own.is_empty()).then(|| &own[(index + i) % own.len()].features)
+            })
+            .collect();
+        // A speaker who never acts one of the voices cannot play it.
+        let Some(clips) = clips else { return };
+        for (tally, (_, sources)) in self.tallies.iter_mut().zip(SOURCES) {
+            tally.play(script, &clips, model, sources);
         }
     }
 
-    /// Share of angry calls that were called angry by the second angry turn.
-    #[cfg(test)]
-    pub(super) fn found(&self) -> f32 {
-        self.angry_at_second as f32 / self.angry.max(1) as f32
+    fn all(&self) -> &Tally {
+        &self.tallies[0]
     }
 
-    /// Share of calm calls that were called angry.
-    #[cfg(test)]
-    pub(super) fn false_alarms(&self) -> f32 {
-        self.calm_alarms as f32 / self.calm.max(1) as f32
+    /// Share of hand-overs that were right.
+    pub(super) fn precision(&self) -> Option<f64> {
+        self.all().precision().map(|p| p.0)
+    }
+
+    /// Share of callers who should have been handed over that were.
+    pub(super) fn recall(&self) -> Option<f64> {
+        self.all().recall().map(|p| p.0)
+    }
+
+    /// Median of the turns from the first angry one to the hand-over (0: the same turn).
+    pub(super) fn delay(&self) -> Option<f32> {
+        self.all().delay()
     }
 
     pub(super) fn table(&self) -> String {
-        format!(
-            "\nwhole calls, voice alone (μ-law)\n\
-             calm turn, two angry ones: {} of {} called angry at the first, {} by the second\n\
-             four calm turns: {} of {} called angry, {} ever over {CALM_BELOW}\n\
-             calm turn, two joyful ones: {} of {} called angry\n",
-            self.angry_at_first,
-            self.angry,
-            self.angry_at_second,
-            self.calm_alarms,
-            self.calm,
-            self.calm_over,
-            self.joyful_alarms,
-            self.joyful,
-        )
+        let share = |p: Option<(f64, f64, f64)>| {
+            p.map_or("–".to_string(), |(p, low, high)| format!("{p:.3} ({low:.2}–{high:.2})"))
+        };
+        let mut out = String::from(
+            "whole calls, handed over at 0.7      precision            recall               turns  calibration error\n",
+        );
+        for (tally, (name, _)) in self.tallies.iter().zip(SOURCES) {
+            let delay = tally.delay().map_or("–".to_string(), |d| format!("{d:.0}"));
+            let (precision, recall) = (share(tally.precision()), share(tally.recall()));
+            out += &format!("{name:<37}{precision:<21}{recall:<21}{delay:<7}{:.3}\n", ece(&tally.scores));
+        }
+        out.push_str("\nhanded over, with all three\n");
+        for kind in &self.all().kinds {
+            out += &format!("{:<37}{} of {}\n", kind.name, kind.handed_over, kind.calls);
+        }
+        out
     }
 
-    pub(super) fn json(&self) -> Value {
-        json!({
-            "angry": self.angry, "angry_at_first": self.angry_at_first, "angry_at_second": self.angry_at_second,
-            "calm": self.calm, "calm_over": self.calm_over, "calm_alarms": self.calm_alarms,
-            "joyful": self.joyful, "joyful_alarms": self.joyful_alarms,
-        })
+    /// `handover_precision` and `handover_recall` with their 95 % intervals, and all the rest under `calls`.
+    pub(super) fn json(&self) -> Map<String, Value> {
+        let part = |tally: &Tally| {
+            let kinds =
+                tally.kinds.iter().map(|k| json!({"kind": k.name, "calls": k.calls, "handed_over": k.handed_over}));
+            json!({
+                "precision": tally.precision().map(|p| p.0), "precision_95": tally.precision().map(|p| [p.1, p.2]),
+                "recall": tally.recall().map(|p| p.0), "recall_95": tally.recall().map(|p| [p.1, p.2]),
+                "delay_turns_median": tally.delay(), "ece": ece(&tally.scores),
+                "kinds": kinds.collect::<Vec<_>>(),
+            })
+        };
+        let sources = self.tallies.iter().zip(SOURCES).map(|(tally, (name, _))| (name.to_string(), part(tally)));
+        let mut out = Map::new();
+        out.insert("handover_precision".to_string(), json!(self.precision()));
+        out.insert("handover_recall".to_string(), json!(self.recall()));
+        out.insert("handover_delay_turns_median".to_string(), json!(self.delay()));
+        out.insert("calls".to_string(), Value::Object(sources.collect()));
+        out
+    }
+}
+
+impl Tally {
+    fn play(&mut self, script: &Script, clips: &[&Features], model: &Arc<ProsodyModel>, sources: [bool; 3]) {
+        let [voice, words, events] = sources;
+        let mut frustration = Frustration::new(Arc::clone(model), Config::default());
+        let mut handed_over = None;
+        for (i, (turn, clip)) in script.turns.iter().zip(clips).enumerate() {
+            let features = if voice { **clip } else { Features::default() };
+            let heard = if words { turn.heard.as_str() } else { "" };
+            frustration.utterance(&features, heard, if events { &turn.events } else { &[] });
+            self.scores.push((frustration.score(), script.hand_over && i >= script.angry_from));
+            if handed_over.is_none() && frustration.mood() == Mood::Angry {
+                handed_over = Some(i);
+            }
+        }
+        match (script.hand_over, handed_over) {
+            (true, Some(at)) => {
+                self.right += 1;
+                self.delays.push(at.saturating_sub(script.angry_from) as f32);
+            }
+            (true, None) => self.missed += 1,
+            (false, Some(_)) => self.wrong += 1,
+            (false, None) => {}
+        }
+        if self.kinds.last().is_none_or(|kind| kind.name != script.kind)
+            && !self.kinds.iter().any(|kind| kind.name == script.kind)
+        {
+            self.kinds.push(Kind { name: script.kind.clone(), ..Kind::default() });
+        }
+        if let Some(kind) = self.kinds.iter_mut().find(|kind| kind.name == script.kind) {
+            kind.calls += 1;
+            kind.handed_over += u32::from(handed_over.is_some());
+        }
+    }
+
+    fn precision(&self) -> Option<(f64, f64, f64)> {
+        interval(self.right, self.right + self.wrong)
+    }
+
+    fn recall(&self) -> Option<(f64, f64, f64)> {
+        interval(self.right, self.right + self.missed)
+    }
+
+    fn delay(&self) -> Option<f32> {
+        super::metrics::percentile(&mut self.delays.clone(), 0.5)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scripts_read_and_are_enough_with_ten_speakers() {
+        let scripts = scripts().expect("valid");
+        assert!(scripts.len() * 10 >= 60);
+        for kind in ["calm", "annoyed", "furious", "loud but happy", "noisy line", "old caller", "bad connection"] {
+            assert!(scripts.iter().any(|script| script.kind == kind), "{kind}");
+        }
+        for script in &scripts {
+            assert!(super::super::shift::named(&script.line).is_some(), "{}", script.line);
+        }
     }
 }

@@ -6,12 +6,13 @@ use anyhow::Context;
 
 use crate::audio::file;
 
-/// Longest part of a recording that is read, s.
-const LONGEST_S: u32 = 30;
+/// Longest recording that is read, s. Of more than [`crate::speech::prosody::HELD_S`] the end is scored, as of an utterance
+/// in a call.
+const LONGEST_S: u32 = 600;
 
 /// What a recording is said to express.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Label {
+pub(in crate::cli) enum Label {
     Anger,
     /// Neutral, or calm.
     Calm,
@@ -22,7 +23,7 @@ pub(super) enum Label {
 }
 
 impl Label {
-    fn parse(word: &str) -> Option<Self> {
+    pub(super) fn parse(word: &str) -> Option<Self> {
         Some(match word.trim().to_lowercase().as_str() {
             "anger" | "angry" => Self::Anger,
             "neutral" | "calm" => Self::Calm,
@@ -34,7 +35,7 @@ impl Label {
         })
     }
 
-    pub(super) fn word(self) -> &'static str {
+    pub(in crate::cli) fn word(self) -> &'static str {
         match self {
             Self::Anger => "anger",
             Self::Calm => "calm",
@@ -48,7 +49,7 @@ impl Label {
 
 /// One recording at 8 kHz.
 #[derive(Debug, Clone)]
-pub(super) struct Clip {
+pub(in crate::cli) struct Clip {
     pub(super) file: String,
     pub(super) speaker: String,
     pub(super) label: Label,
@@ -56,7 +57,7 @@ pub(super) struct Clip {
 }
 
 /// Reads EmoDB (speaker, sentence and emotion are in each name: `03a01Wa.flac`), in the order of names.
-pub(super) fn emodb(dir: &Path) -> anyhow::Result<Vec<Clip>> {
+pub(in crate::cli) fn emodb(dir: &Path) -> anyhow::Result<Vec<Clip>> {
     let entries = std::fs::read_dir(dir).with_context(|| format!("no recordings at {}", dir.display()))?;
     let mut names: Vec<String> = entries
         .filter_map(|e| e.ok()?.file_name().into_string().ok())
@@ -99,13 +100,22 @@ pub(super) fn labelled(dir: &Path, csv: &Path) -> anyhow::Result<Vec<Clip>> {
         let word = cell(label)?;
         let label = Label::parse(&word).with_context(|| format!("{}: unknown label `{word}`", place()))?;
         let name = cell(file)?;
+        // One broken file must not cost the figures of a thousand others.
+        let pcm = match read(&dir.join(&name)).with_context(place) {
+            Ok(pcm) => pcm,
+            Err(error) => {
+                eprintln!("left out: {error:#}");
+                continue;
+            }
+        };
         clips.push(Clip {
-            pcm: read(&dir.join(&name)).with_context(place)?,
+            pcm,
             speaker: speaker.and_then(|c| row.get(c).cloned()).unwrap_or_default(),
             label,
             file: name,
         });
     }
+    anyhow::ensure!(!clips.is_empty(), "{} lists no recording that can be read", csv.display());
     Ok(clips)
 }
 

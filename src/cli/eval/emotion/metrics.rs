@@ -39,6 +39,18 @@ pub(super) fn ece(scored: &[(f32, bool)]) -> f64 {
     bins.iter().map(|(_, p, hit)| (p - hit).abs()).sum::<f64>() / scored.len().max(1) as f64
 }
 
+/// A share with its 95 % interval (E. Wilson 1927, "Probable inference, the law of succession, and statistical inference").
+pub(super) fn interval(hits: u32, of: u32) -> Option<(f64, f64, f64)> {
+    if of == 0 {
+        return None;
+    }
+    let (n, z2) = (f64::from(of), 1.96f64 * 1.96);
+    let p = f64::from(hits) / n;
+    let middle = (p + z2 / (2.0 * n)) / (1.0 + z2 / n);
+    let half = (z2 * (p * (1.0 - p) / n + z2 / (4.0 * n * n))).sqrt() / (1.0 + z2 / n);
+    Some((p, middle - half, (middle + half).min(1.0)))
+}
+
 /// The value that this share does not exceed; infinite ones count.
 pub(super) fn percentile(values: &mut [f32], share: f32) -> Option<f32> {
     values.sort_by(f32::total_cmp);
@@ -50,7 +62,7 @@ pub(super) fn best_threshold(scored: &[(f32, bool)]) -> f32 {
     let mut cuts: Vec<f32> = (1..100).map(|i| i as f32 / 100.0).collect();
     let value = |cut: &f32| balanced_accuracy(scored, *cut).unwrap_or(0.0);
     let best = cuts.iter().map(value).fold(0.0, f64::max);
-    cuts.retain(|cut| value(cut) >= best - 0.002);
+    cuts.retain(|cut| value(cut) >= best - 0.004);
     cuts.get(cuts.len() / 2).copied().unwrap_or(0.5)
 }
 
@@ -73,6 +85,14 @@ mod tests {
         assert_eq!(balanced_accuracy(&[(0.9, true)], 0.5), None);
         let best = best_threshold(&[(0.2, false), (0.4, false), (0.6, true), (0.9, true)]);
         assert!(best > 0.4 && best <= 0.6, "{best}");
+    }
+
+    #[test]
+    fn an_interval_is_wide_where_little_was_seen() {
+        assert_eq!(interval(0, 0), None);
+        let (p, low, high) = interval(9, 10).expect("ten");
+        // Wilson's own interval for 9 of 10, as any table has it.
+        assert!((p - 0.9).abs() < 1e-9 && (low - 0.596).abs() < 2e-3 && (high - 0.982).abs() < 2e-3, "{low} {high}");
     }
 
     #[test]

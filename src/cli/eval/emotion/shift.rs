@@ -15,8 +15,8 @@ const PACKET: usize = 160;
 pub(super) struct Shift {
     /// Another speaker: all frequencies (and the tempo) by this factor.
     pub(super) speed: f32,
-    /// Reverberation time, s; 0 for none.
-    pub(super) reverb_s: f32,
+    /// The room, if it is heard.
+    pub(super) room: Option<Room>,
     /// Tilt of microphone and line about 1 kHz, dB an octave.
     pub(super) tilt_db: f32,
     /// 300–3400 Hz as old lines have it.
@@ -25,22 +25,44 @@ pub(super) struct Shift {
     pub(super) to_dbfs: Option<f32>,
     /// Then this, dB.
     pub(super) gain_db: f32,
-    /// Noise below the speech, dB; `None` for none.
-    pub(super) snr_db: Option<f32>,
+    /// Noise below the speech, dB, and its kind; `None` for none.
+    pub(super) noise: Option<(f32, Noise)>,
     pub(super) a_law: bool,
     /// Share of packets lost, 0..1.
     pub(super) loss: f32,
 }
 
+/// A room, as a microphone at some distance hears it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Room {
+    /// Time in which its sound falls by 60 dB, s.
+    pub(super) seconds: f32,
+    /// Direct sound over all reflections, dB.
+    pub(super) direct_db: f32,
+}
+
+/// What a noise sounds like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Noise {
+    /// Falls towards high frequencies: ventilation, traffic.
+    Dull,
+    /// Flat: a bad line.
+    Hiss,
+    /// Mains and its harmonics.
+    Hum,
+    /// Dull, and swells as talk does.
+    Murmur,
+}
+
 /// μ-law and nothing else.
 pub(super) const PLAIN: Shift = Shift {
     speed: 1.0,
-    reverb_s: 0.0,
+    room: None,
     tilt_db: 0.0,
     band: false,
     to_dbfs: None,
     gain_db: 0.0,
-    snr_db: None,
+    noise: None,
     a_law: false,
     loss: 0.0,
 };
@@ -53,29 +75,56 @@ pub(super) const CONDITIONS: &[(&str, Shift)] = &[
     ("quiet", Shift { gain_db: -18.0, ..PLAIN }),
     ("very_quiet", Shift { to_dbfs: Some(-44.0), ..PLAIN }),
     ("loud", Shift { gain_db: 6.0, ..PLAIN }),
-    ("noise", Shift { to_dbfs: Some(-26.0), snr_db: Some(15.0), ..PLAIN }),
+    ("noise", Shift { to_dbfs: Some(-26.0), noise: Some((15.0, Noise::Dull)), ..PLAIN }),
+    ("hiss", Shift { to_dbfs: Some(-26.0), noise: Some((15.0, Noise::Hiss)), ..PLAIN }),
+    ("murmur", Shift { to_dbfs: Some(-26.0), noise: Some((15.0, Noise::Murmur)), ..PLAIN }),
+    ("quiet_noisy", Shift { to_dbfs: Some(-44.0), noise: Some((22.0, Noise::Dull)), ..PLAIN }),
     ("alaw", Shift { a_law: true, ..PLAIN }),
     ("band", Shift { band: true, ..PLAIN }),
-    ("room", Shift { reverb_s: 0.4, ..PLAIN }),
+    ("room", Shift { room: Some(Room { seconds: 0.4, direct_db: 3.0 }), ..PLAIN }),
+    ("far_room", Shift { room: Some(Room { seconds: 0.7, direct_db: -3.0 }), ..PLAIN }),
     ("dull_mic", Shift { tilt_db: -3.0, ..PLAIN }),
     ("sharp_mic", Shift { tilt_db: 3.0, ..PLAIN }),
-    ("deeper", Shift { speed: 0.9, ..PLAIN }),
-    ("higher", Shift { speed: 1.1, ..PLAIN }),
+    // Slower, lower, breathier, from the other side of the room.
+    (
+        "old",
+        Shift {
+            speed: 0.93,
+            noise: Some((20.0, Noise::Hiss)),
+            room: Some(Room { seconds: 0.3, direct_db: 6.0 }),
+            ..PLAIN
+        },
+    ),
+    ("deeper", Shift { speed: 0.88, ..PLAIN }),
+    ("higher", Shift { speed: 1.14, ..PLAIN }),
 ];
+
+/// The condition of this name.
+#[cfg(test)]
+pub(super) fn named(name: &str) -> Option<Shift> {
+    CONDITIONS.iter().find(|(own, _)| *own == name).map(|(_, shift)| *shift)
+}
 
 impl Shift {
     /// A random one, for training.
     pub(super) fn random(rng: &mut StdRng) -> Self {
+        let mut or = |chance: f64, low: f32, high: f32, none: f32| {
+            if rng.random_bool(chance) { rng.random_range(low..high) } else { none }
+        };
+        let (speed, tilt_db) = (or(0.6, 0.85, 1.18, 1.0), or(0.6, -4.0, 4.0, 0.0));
+        let (seconds, direct_db) = (or(0.4, 0.15, 0.8, 0.0), or(1.0, -4.0, 10.0, 0.0));
+        let (snr, level, loss) = (or(0.6, 10.0, 40.0, 0.0), or(1.0, -48.0, -10.0, 0.0), or(0.3, 0.0, 0.08, 0.0));
+        let kinds = [Noise::Dull, Noise::Dull, Noise::Hiss, Noise::Hum, Noise::Murmur];
         Self {
-            speed: if rng.random_bool(0.5) { rng.random_range(0.9..1.1) } else { 1.0 },
-            reverb_s: if rng.random_bool(0.3) { rng.random_range(0.1..0.6) } else { 0.0 },
-            tilt_db: if rng.random_bool(0.5) { rng.random_range(-3.0..3.0) } else { 0.0 },
+            speed,
+            room: (seconds > 0.0).then_some(Room { seconds, direct_db }),
+            tilt_db,
             band: rng.random_bool(0.3),
-            to_dbfs: Some(rng.random_range(-44.0..-20.0)),
+            to_dbfs: Some(level),
             gain_db: 0.0,
-            snr_db: rng.random_bool(0.5).then(|| rng.random_range(12.0..40.0)),
+            noise: (snr > 0.0).then(|| (snr, kinds[rng.random_range(0..kinds.len())])),
             a_law: rng.random_bool(0.3),
-            loss: if rng.random_bool(0.3) { rng.random_range(0.0..0.08) } else { 0.0 },
+            loss,
         }
     }
 
@@ -85,8 +134,8 @@ impl Shift {
         let mut sound = vec![0.0; LEAD];
         sound.extend(resampled(pcm, self.speed));
         sound.resize(sound.len() + TAIL, 0.0);
-        if self.reverb_s > 0.0 {
-            sound = reverberated(&sound, self.reverb_s, &mut rng);
+        if let Some(room) = self.room {
+            sound = reverberated(&sound, room, &mut rng);
         }
         if self.tilt_db != 0.0 {
             tilt(&mut sound, self.tilt_db);
@@ -98,8 +147,8 @@ impl Shift {
         let gain = self.to_dbfs.map_or(0.0, |to| to - loudness) + self.gain_db;
         let factor = 10f32.powf(gain / 20.0);
         sound.iter_mut().for_each(|x| *x *= factor);
-        if let Some(snr) = self.snr_db {
-            add_noise(&mut sound, loudness + gain - snr, &mut rng);
+        if let Some((snr, kind)) = self.noise {
+            add_noise(&mut sound, kind, loudness + gain - snr, &mut rng);
         }
         let mut out: Vec<i16> =
             sound.iter().map(|x| code((x * 32_768.0).clamp(-32_768.0, 32_767.0) as i16, self.a_law)).collect();
@@ -136,24 +185,35 @@ fn speech_level(sound: &[f32]) -> f32 {
     10.0 * (sum / n.max(1) as f32 + 1e-10).log10()
 }
 
-/// A direct sound and a sparse tail of reflections that falls by 60 dB in `seconds`, 6 dB below it in all.
-fn reverberated(sound: &[f32], seconds: f32, rng: &mut StdRng) -> Vec<f32> {
-    let taps: Vec<(usize, f32)> = (0..150)
+/// A direct sound and a velvet-noise tail (sparse, random signs: M. Karjalainen & H. Järveläinen 2007) that falls by 60 dB
+/// in the room's time, and is duller the later it comes.
+fn reverberated(sound: &[f32], room: Room, rng: &mut StdRng) -> Vec<f32> {
+    let taps: Vec<(usize, f32)> = (0..(room.seconds * 700.0) as usize)
         .map(|_| {
-            let at: f32 = rng.random_range(0.004..seconds);
+            let at: f32 = rng.random_range(0.003..room.seconds);
             let sign = if rng.random_bool(0.5) { 1.0 } else { -1.0 };
-            ((at * 8_000.0) as usize, sign * 10f32.powf(-3.0 * at / seconds))
+            ((at * 8_000.0) as usize, sign * 10f32.powf(-3.0 * at / room.seconds))
         })
         .collect();
     let power: f32 = taps.iter().map(|t| t.1 * t.1).sum();
-    let scale = 0.5 / power.sqrt();
-    let mut out = sound.to_vec();
+    let scale = 10f32.powf(-room.direct_db / 20.0) / power.sqrt().max(1e-6);
+    let mut tail = vec![0.0; sound.len()];
     for (delay, gain) in taps {
-        for (to, from) in out.iter_mut().skip(delay).zip(sound) {
+        for (to, from) in tail.iter_mut().skip(delay).zip(sound) {
             *to += from * gain * scale;
         }
     }
-    out
+    // Walls and air take the high part: one pole at 2 kHz.
+    let pole = (-std::f32::consts::TAU * 2_000.0 / 8_000.0).exp();
+    let mut low = 0.0;
+    sound
+        .iter()
+        .zip(tail)
+        .map(|(direct, reflected)| {
+            low += (1.0 - pole) * (reflected - low);
+            direct + low
+        })
+        .collect()
 }
 
 /// Two first-order shelves, at 700 and 1600 Hz, that together slope by about this much an octave.
@@ -186,15 +246,30 @@ fn band(sound: &mut [f32]) {
     }
 }
 
-/// Noise of a room: falls towards high frequencies, and is there all the time.
-fn add_noise(sound: &mut [f32], dbfs: f32, rng: &mut StdRng) {
-    let mut low = 0.0f32;
-    let noise: Vec<f32> = sound
-        .iter()
-        .map(|_| {
+/// Noise that is there all the time, at this level.
+fn add_noise(sound: &mut [f32], kind: Noise, dbfs: f32, rng: &mut StdRng) {
+    let (mut low, mut swell, mut towards) = (0.0f32, 0.5f32, 0.5f32);
+    let noise: Vec<f32> = (0..sound.len())
+        .map(|i| {
             let white: f32 = rng.random_range(-1.0..1.0);
             low += 0.2 * (white - low);
-            low + 0.1 * white
+            let dull = low + 0.1 * white;
+            match kind {
+                Noise::Dull => dull,
+                Noise::Hiss => white,
+                Noise::Hum => {
+                    let phase = std::f32::consts::TAU * 50.0 * i as f32 / 8_000.0;
+                    [1.0, 3.0, 5.0, 9.0].iter().map(|n| (phase * n).sin() / n).sum::<f32>() + 0.2 * dull
+                }
+                Noise::Murmur => {
+                    // Syllables: a new strength each 150 ms, reached within 30.
+                    if i % 1_200 == 0 {
+                        towards = rng.random_range(0.05..1.0);
+                    }
+                    swell += 0.004 * (towards - swell);
+                    dull * swell
+                }
+            }
         })
         .collect();
     let power = noise.iter().map(|x| x * x).sum::<f32>() / noise.len().max(1) as f32;

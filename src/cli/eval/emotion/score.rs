@@ -1,0 +1,66 @@
+//! Recordings scored as a call would: alone, as the first words of somebody unknown, and against the speaker's own baseline.
+
+use super::corpus::Label;
+use super::measure::Measured;
+use super::{parallel, speakers};
+use crate::speech::baseline::Baseline;
+use crate::speech::emotion::ProsodyModel;
+use crate::speech::prosody::Features;
+
+/// One score of a recording.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Score {
+    /// Probability of anger.
+    pub(super) probability: f32,
+    /// Speech until it was first called angry, s; infinite if never.
+    pub(super) delay_s: f32,
+}
+
+/// One recording, scored by a model that did not hear its speaker.
+#[derive(Debug, Clone)]
+pub(super) struct Scored {
+    pub(super) label: Label,
+    pub(super) speaker: String,
+    /// Of the model that scored it.
+    pub(super) threshold: f32,
+    /// As the first words of somebody unknown.
+    pub(super) alone: Score,
+    /// Against the speaker's other recordings, as of a caller with a profile; `alone` where there are none. The labels are
+    /// not looked at: those that sound calmest count most.
+    pub(super) baseline: Score,
+}
+
+/// Scores recordings that were made on one line.
+pub(super) fn score<'m>(measured: &[Measured], model_of: impl Fn(&str) -> &'m ProsodyModel + Sync) -> Vec<Scored> {
+    let logits: Vec<f32> = measured.iter().map(|m| model_of(&m.row.speaker).logit_alone(&m.row.features)).collect();
+    let speakers = speakers(measured.iter().map(|m| m.row.speaker.as_str()));
+    let places: Vec<Vec<usize>> = speakers
+        .iter()
+        .map(|speaker| (0..measured.len()).filter(|i| measured[*i].row.speaker == **speaker).collect())
+        .collect();
+    let all: Vec<usize> = (0..measured.len()).collect();
+    parallel(&all, |&i| {
+        let Measured { row, growing } = &measured[i];
+        let model = model_of(&row.speaker);
+        let mut baseline = Baseline::default();
+        // Who is not named is somebody else each time.
+        if !row.speaker.is_empty() {
+            let own = speakers.iter().position(|s| *s == row.speaker).map_or(&[][..], |s| &places[s]);
+            for &other in own.iter().filter(|other| **other != i) {
+                baseline.learn(&measured[other].row.features, logits[other]);
+            }
+        }
+        let of = |baseline: &Baseline| {
+            let chance = |features: &Features| model.probability(features, baseline);
+            let flagged = growing.iter().find(|(_, features)| chance(features) >= model.threshold());
+            Score { probability: chance(&row.features), delay_s: flagged.map_or(f32::INFINITY, |(at, _)| *at) }
+        };
+        Scored {
+            label: row.label,
+            speaker: row.speaker.clone(),
+            threshold: model.threshold(),
+            alone: of(&Baseline::default()),
+            baseline: of(&baseline),
+        }
+    })
+}
