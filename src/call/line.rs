@@ -39,6 +39,8 @@ pub struct Line {
     pub models: Models,
     /// What tells anger by the voice.
     pub prosody: Arc<ProsodyModel>,
+    /// Whether frustration is inferred at all; if not it is 0, and nothing of the voice is measured.
+    pub emotion: bool,
 }
 
 /// The voice of a plan that names none.

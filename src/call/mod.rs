@@ -216,7 +216,9 @@ impl Call {
         if self.line.hears() {
             let attend = self.phase == Phase::Script && !self.keys_only() || self.bridged();
             self.hearing.frame(now, &tick.incoming, attend, |samples| sink.voice(samples));
-            self.prosody.push(tick.incoming.samples());
+            if self.line.emotion {
+                self.prosody.push(tick.incoming.samples());
+            }
             self.wire.caller(self.hearing.position(), tick.arrived.unwrap_or(now), &tick.incoming);
         }
         if let Some(length) = self.leg.rtcp(now, &mut self.scratch) {

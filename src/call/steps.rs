@@ -135,8 +135,10 @@ impl Call {
         }
         self.keypad.ignore();
         self.log.event(now, "no input");
-        self.frustration.event(emotion::Event::NoInput);
-        self.signal();
+        if self.line.emotion {
+            self.frustration.event(emotion::Event::NoInput);
+            self.signal();
+        }
         self.run(now, Input::NoInput);
     }
 

@@ -520,7 +520,7 @@ impl Call {
             confidence: transcript.confidence,
             intent,
             intent_score: score,
-            frustration: self.frustration.score(),
+            frustration: if self.line.emotion { self.frustration.score() } else { 0.0 },
             reasons,
             answer: String::new(),
             latency,
@@ -562,6 +562,9 @@ impl Call {
     /// How it was said: updates the score; returns its reasons.
     fn felt(&mut self, now: Instant, features: &Features, text: &str) -> Vec<String> {
         let events = std::mem::take(&mut self.turns.events);
+        if !self.line.emotion {
+            return Vec::new();
+        }
         self.frustration.utterance(features, text, &events);
         let reasons = self.frustration.reasons();
         let frustration = self.signal();
@@ -582,6 +585,8 @@ impl Call {
         };
         self.log.frustration(frustration);
         self.script.signals(frustration, mood);
+        let voice = self.frustration.arousal();
+        self.script.trends(voice, self.frustration.trend(), self.frustration.arousal_trend());
         frustration
     }
 

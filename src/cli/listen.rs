@@ -59,8 +59,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let bytes = std::fs::read(&args.file).with_context(|| format!("cannot read {path}"))?;
     let pcm = file::decode(&bytes, 8_000, LONGEST_S).with_context(|| format!("cannot decode {path}"))?;
     let pcm: Vec<i16> = pcm.into_iter().map(|x| g711::mu_decode(g711::mu_encode(x))).collect();
-    let mut recognizer = if args.no_words { None } else { recognizer() };
-    let utterances = hear(&pcm, recognizer.as_deref_mut())?;
+    let recognizer = if args.no_words { None } else { recognizer() };
+    let utterances = hear(&pcm, recognizer)?;
     match args.format {
         Format::Human => print_table(&utterances),
         Format::Json => println!("{}", serde_json::to_string_pretty(&to_json(&utterances))?),
@@ -89,7 +89,7 @@ fn recognizer() -> Option<Box<dyn Recognizer>> {
 }
 
 /// Goes through a recording as a call does: 20 ms at a time, utterances cut where the sound falls silent.
-fn hear(pcm: &[i16], mut recognizer: Option<&mut dyn Recognizer>) -> anyhow::Result<Vec<Utterance>> {
+fn hear(pcm: &[i16], mut recognizer: Option<Box<dyn Recognizer>>) -> anyhow::Result<Vec<Utterance>> {
     let endpointing = Endpointing { max_utterance_s: HELD_S as u32, ..Endpointing::default() };
     let (mut gate, mut segmenter) = (Gate::new(Rate::Narrow), Segmenter::new(Rate::Narrow, endpointing));
     let mut analyser = Analyser::new(Rate::Narrow);
@@ -106,7 +106,7 @@ fn hear(pcm: &[i16], mut recognizer: Option<&mut dyn Recognizer>) -> anyhow::Res
         let Some(Event::Ended { start, end, .. }) = segmenter.voice(position, voice) else { continue };
         let features = analyser.features(start..end);
         let words = match &mut recognizer {
-            Some(recognizer) => words(*recognizer, &segmenter.pcm())?,
+            Some(recognizer) => words(recognizer.as_mut(), &segmenter.pcm())?,
             None => String::new(),
         };
         frustration.utterance(&features, &words, &[]);

@@ -26,6 +26,7 @@ struct File {
     engine: Engine,
     recognition: BTreeMap<String, RecognitionConfig>,
     keep: Keep,
+    emotion: Emotion,
     route: Vec<RouteEntry>,
     queue: BTreeMap<String, QueueEntry>,
     secret: BTreeMap<String, SecretEntry>,
@@ -51,6 +52,18 @@ impl Default for Server {
             drain: "30s".into(),
             hold_music: None,
         }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Emotion {
+    enabled: bool,
+}
+
+impl Default for Emotion {
+    fn default() -> Self {
+        Self { enabled: true }
     }
 }
 
@@ -185,6 +198,7 @@ pub(super) fn resolve(table: Table, base: &Path) -> Result<Config, ConfigError> 
         longest_call: time("server.longest_call", &file.server.longest_call)?,
         drain: time("server.drain", &file.server.drain)?,
         hold_music: file.server.hold_music.map(|path| base.join(path)),
+        emotion: file.emotion.enabled,
         routes: file.route.into_iter().map(|r| Route { number: r.number, plan: base.join(r.plan) }).collect(),
         queues,
         secrets: services::secrets(file.secret)?,

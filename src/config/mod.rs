@@ -135,6 +135,8 @@ pub struct Config {
     pub drain: Duration,
     /// Music for callers who wait; the built-in tune without.
     pub hold_music: Option<PathBuf>,
+    /// Whether callers' frustration is inferred at all.
+    pub emotion: bool,
     /// Numbers and plans.
     pub routes: Vec<Route>,
     /// Queues by name.

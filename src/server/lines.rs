@@ -148,6 +148,7 @@ impl Loader {
             secrets: secrets(&plan, config, folder)?,
             models: models(&plan, config, folder)?,
             prosody: Arc::clone(&self.prosody),
+            emotion: self.config.emotion,
             plan,
         })
     }

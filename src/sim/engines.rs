@@ -151,6 +151,7 @@ pub fn line_by(plan: Plan, agents: &[&str], embed: &mut dyn FnMut(&str) -> Vec<f
         secrets: BTreeMap::new(),
         models: models(&plan),
         prosody: Arc::new(ProsodyModel::shipped().expect("the shipped model is part of the program")),
+        emotion: true,
         plan,
     })
 }

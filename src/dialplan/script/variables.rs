@@ -23,6 +23,8 @@ pub(super) struct Variables {
     pub(super) values: BTreeMap<String, Value>,
     pub(super) frustration: f32,
     pub(super) mood: Mood,
+    /// Arousal, and how frustration and arousal have moved.
+    pub(super) voice: [f32; 3],
     pub(super) misses: u32,
     pub(super) last: String,
 }
@@ -36,6 +38,7 @@ impl Variables {
             values: BTreeMap::new(),
             frustration: 0.0,
             mood: Mood::Calm,
+            voice: [0.0; 3],
             misses: 0,
             last: String::new(),
         }
@@ -64,6 +67,11 @@ impl Variables {
     }
 }
 
+/// As written: 0.7 is 0.7, and not the nearest f32.
+fn rounded(value: f32) -> Value {
+    Value::from((f64::from(value) * 1e4).round() / 1e4)
+}
+
 impl Script {
     pub(super) fn scope(&self) -> Value {
         self.scope_with(&[])
@@ -83,9 +91,11 @@ impl Script {
         let own = [
             ("caller", Value::from_pairs(v.caller.iter().map(|(name, value)| (name.as_str(), value.clone())))),
             ("slots", Value::from_pairs(slots)),
-            // As written: 0.7 is 0.7, and not the nearest f32.
-            ("frustration", Value::from((f64::from(v.frustration) * 1e4).round() / 1e4)),
+            ("frustration", rounded(v.frustration)),
             ("mood", Value::from(mood)),
+            ("arousal", rounded(v.voice[0])),
+            ("frustration_trend", rounded(v.voice[1])),
+            ("arousal_trend", rounded(v.voice[2])),
             ("misses", Value::from(v.misses)),
             ("last", Value::from(v.last.as_str())),
             ("today", Value::from(v.now.date().to_string())),

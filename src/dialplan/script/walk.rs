@@ -180,6 +180,12 @@ impl Script {
         self.variables.mood = mood;
     }
 
+    /// How raised the voice is (0..1), and by how much frustration and it have moved over the last turns (−1..1).
+    pub fn trends(&mut self, arousal: f32, frustration_trend: f32, arousal_trend: f32) {
+        let tidy = |value: f32, low: f32| if value.is_finite() { value.clamp(low, 1.0) } else { 0.0 };
+        self.variables.voice = [tidy(arousal, 0.0), tidy(frustration_trend, -1.0), tidy(arousal_trend, -1.0)];
+    }
+
     /// Takes an input. One that nothing waits for is ignored.
     pub fn handle(&mut self, input: Input) {
         match (self.wait, input) {

@@ -429,3 +429,15 @@ fn what_nothing_waits_for_is_ignored() {
     assert_eq!(call.input(Input::Heard(beyond)), ["say Two?", "listen 1"]);
     call.feels(f32::NAN, Mood::Calm);
 }
+
+#[test]
+fn a_condition_sees_how_raised_the_voice_is_and_where_it_is_going() {
+    let source = LADDER.replace("misses >= 4", "arousal > 0.6 and frustration_trend >= 0.2 and arousal_trend > 0");
+    let mut call = Call::new(&source);
+    call.start();
+    call.script.trends(0.7, 0.1, 0.2);
+    assert!(!call.mumbles().iter().any(|action| action.starts_with("transfer")));
+    call.script.trends(0.7, 0.2, 0.2);
+    assert!(call.mumbles().iter().any(|action| action.starts_with("transfer")));
+    call.script.trends(f32::NAN, f32::NAN, 9.0);
+}

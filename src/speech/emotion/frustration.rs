@@ -113,8 +113,8 @@ impl Default for Config {
 const PRIOR: f32 = -1.6;
 /// Bounds of what the voice adds.
 const VOICE: (f32, f32) = (-0.5, 3.4);
-/// What a log-odd of the model is worth here: its weights are held small by their penalty.
-const VOICE_GAIN: f32 = 1.5;
+/// What a log-odd of the model is worth here: one utterance alone seldom passes.
+const VOICE_GAIN: f32 = 1.0;
 /// How far an utterance moves the voice's part up, and down.
 const RISE: f32 = 0.75;
 const FALL: f32 = 0.35;
@@ -124,6 +124,8 @@ const EVENTS_LEFT: f32 = 0.9;
 /// The most that words and events add.
 const MOST_WORDS: f32 = 2.8;
 const MOST_EVENTS: f32 = 3.4;
+/// Turns that a trend goes back.
+const TREND: usize = 3;
 /// A part of the log-odds below this is no reason.
 const WORTH_SAYING: f32 = 0.25;
 
@@ -152,6 +154,9 @@ pub struct Frustration {
     change: Change,
     voice_confidence: f32,
     mood: Mood,
+    /// Score and arousal after the newest utterances, oldest first.
+    past: [(f32, f32); TREND + 1],
+    arousal: f32,
 }
 
 impl Frustration {
@@ -169,6 +174,8 @@ impl Frustration {
             change: Change::default(),
             voice_confidence: 0.0,
             mood: Mood::Calm,
+            past: [(sigmoid(PRIOR), 0.0); TREND + 1],
+            arousal: 0.0,
         }
     }
 
@@ -178,7 +185,7 @@ impl Frustration {
         self.fade();
         self.hear(features);
         let hits = words::hits(text);
-        self.words = (self.words + words::weight(&hits)).clamp(-0.6, MOST_WORDS);
+        self.words = (self.words + words::weight(&hits)).clamp(-1.2, MOST_WORDS);
         if let Some(hit) = hits.iter().find(|h| h.weight > 0.0 && h.sign != Sign::AskForPerson) {
             self.phrase = Some((hit.phrase, hit.weight));
         }
@@ -187,6 +194,8 @@ impl Frustration {
             self.count(*event);
         }
         self.settle();
+        self.past.rotate_left(1);
+        self.past[TREND] = (self.score(), self.arousal);
     }
 
     /// Takes an event between utterances.
@@ -197,13 +206,28 @@ impl Frustration {
 
     /// 0..1.
     pub fn score(&self) -> f32 {
-        let log_odds = PRIOR + self.voice + self.words + self.events_part();
-        1.0 / (1.0 + (-log_odds).exp())
+        sigmoid(PRIOR + self.voice + self.words + self.events_part())
     }
 
     /// By the score, with hysteresis.
     pub fn mood(&self) -> Mood {
         self.mood
+    }
+
+    /// How raised the voice is, 0..1, smoothed over the turns: 0.5 where an utterance begins to be called angry. Joy raises a
+    /// voice as anger does.
+    pub fn arousal(&self) -> f32 {
+        self.arousal
+    }
+
+    /// How far the score has moved over the last three turns, −1..1.
+    pub fn trend(&self) -> f32 {
+        self.past[TREND].0 - self.past[0].0
+    }
+
+    /// How far the arousal has.
+    pub fn arousal_trend(&self) -> f32 {
+        self.past[TREND].1 - self.past[0].1
     }
 
     /// Probability of anger in the newest utterance's voice alone, 0..1; 0 before there is one.
@@ -247,6 +271,7 @@ impl Frustration {
         self.change = self.baseline.change(features);
         // Relative to the threshold of the model, so that this does not depend on how its classes were weighted.
         let beyond = (logit - self.model.threshold_logit()).clamp(-3.0, 4.0);
+        self.arousal += 0.6 * confidence.sqrt() * (sigmoid(beyond) - self.arousal);
         let evidence = VOICE_GAIN * beyond + change_part(&self.change);
         let evidence = (evidence * confidence.sqrt()).clamp(VOICE.0, VOICE.1);
         self.voice += if evidence > self.voice { RISE } else { FALL } * (evidence - self.voice);
@@ -313,6 +338,10 @@ impl Frustration {
     }
 }
 
+fn sigmoid(log_odds: f32) -> f32 {
+    1.0 / (1.0 + (-log_odds).exp())
+}
+
 /// Log-odds of what the model does not hear: faster than usual. Everyday variation is no sign.
 fn change_part(change: &Change) -> f32 {
     (0.8 * (change.rate_ratio - 1.2).max(0.0)).min(0.5) * change.confidence
@@ -357,6 +386,7 @@ mod tests {
             assert!(f.score() < 0.2, "{}", f.score());
         }
         assert_eq!((f.mood(), f.reasons()), (Mood::Calm, vec![]));
+        assert!(f.arousal() < 0.3 && f.trend() <= 0.0, "{} {}", f.arousal(), f.trend());
         f.utterance(&said(1.0), "hm", &[Event::NoMatch]);
         assert!(f.score() < 0.4, "{}", f.score());
     }
@@ -370,6 +400,7 @@ mod tests {
         f.utterance(&loud, "this is ridiculous", &[Event::RepeatedIntent]);
         assert!(f.score() > 0.7, "{}", f.score());
         assert_eq!(f.mood(), Mood::Angry);
+        assert!(f.trend() > 0.4 && f.arousal() > 0.5 && f.arousal_trend() > 0.3, "{f:?}");
         let reasons = f.reasons();
         for reason in [
             "sounds angry",

@@ -63,7 +63,7 @@ const LEXICON: &[(Sign, f32, &[&str])] = &[
         "an advisor", "an adviser", "someone in charge", "actual person", "put me through", "not a machine", "not a robot",
         "operator", "representative", "agent please"]),
     (Content, -0.8, &["thank you very much", "thank you so much", "thanks a lot", "thank you", "thanks", "perfect", "wonderful", "great",
-        "lovely", "excellent", "brilliant", "no problem", "no worries", "appreciate it", "very helpful", "that works"]),
+        "lovely", "excellent", "fantastic", "amazing", "awesome", "so happy", "very happy", "good news", "love it", "glad", "brilliant", "no problem", "no worries", "appreciate it", "very helpful", "that works"]),
 ];
 
 /// Words right before a phrase that take it back ("not useless").
