@@ -61,11 +61,27 @@ impl Baseline {
     /// Takes an utterance as part of how the caller usually speaks; `logit` is what the model makes of its voice alone.
     /// The calmest count most, so that an angry turn among them moves it little.
     pub fn learn(&mut self, features: &Features, logit: f32) {
+        self.learn_all([(features, logit)]);
+    }
+
+    /// The same of several.
+    pub fn learn_all<'a>(&mut self, turns: impl IntoIterator<Item = (&'a Features, f32)>) {
+        turns.into_iter().for_each(|(features, logit)| self.take(features, logit));
+        self.settle();
+    }
+
+    fn take(&mut self, features: &Features, logit: f32) {
         let weight = features.voiced_s * features.confidence();
         if weight.is_nan() || weight <= 0.0 || !logit.is_finite() || self.turns.len() >= MOST_TURNS {
             return;
         }
         self.turns.push(Turn { values: features.values(), logit, weight: weight.min(FULL_S) });
+    }
+
+    fn settle(&mut self) {
+        if self.turns.is_empty() {
+            return;
+        }
         let mut logits: Vec<f32> = self.turns.iter().map(|turn| turn.logit).collect();
         logits.sort_by(f32::total_cmp);
         let calm = logits[((logits.len() - 1) as f32 * CALM_SHARE).round() as usize];

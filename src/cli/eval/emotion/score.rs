@@ -46,9 +46,8 @@ pub(super) fn score<'m>(measured: &[Measured], model_of: impl Fn(&str) -> &'m Pr
         // Who is not named is somebody else each time.
         if !row.speaker.is_empty() {
             let own = speakers.iter().position(|s| *s == row.speaker).map_or(&[][..], |s| &places[s]);
-            for &other in own.iter().filter(|other| **other != i) {
-                baseline.learn(&measured[other].row.features, logits[other]);
-            }
+            let others = own.iter().filter(|other| **other != i);
+            baseline.learn_all(others.map(|&other| (&measured[other].row.features, logits[other])));
         }
         let of = |baseline: &Baseline| {
             let chance = |features: &Features| model.probability(features, baseline);

@@ -95,11 +95,11 @@ fn baseline_of(line: &Line, logits: &[f64], own: usize, few: bool) -> Baseline {
     let others: Vec<usize> = (0..line.len()).filter(|i| *i != own).collect();
     let mut rng = StdRng::seed_from_u64(own as u64 ^ (line.len() as u64) << 8);
     let mut baseline = Baseline::default();
-    let mut learn = |i: usize| baseline.learn(&line[i].features, logits[i] as f32);
+    let turn = |i: usize| (&line[i].features, logits[i] as f32);
     if few && others.len() > FEW {
-        (0..FEW).for_each(|_| learn(others[rng.random_range(0..others.len())]));
+        baseline.learn_all((0..FEW).map(|_| turn(others[rng.random_range(0..others.len())])));
     } else {
-        others.into_iter().for_each(learn);
+        baseline.learn_all(others.into_iter().map(turn));
     }
     baseline
 }
