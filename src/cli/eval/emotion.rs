@@ -201,7 +201,7 @@ mod tests {
         }
         let calls = report.calls.expect("played");
         assert!(calls.recall().expect("angry callers") >= 0.9, "{}", calls.table());
-        assert!(calls.precision().expect("hand-overs") >= 0.9, "{}", calls.table());
+        assert!(calls.precision().expect("hand-overs") >= 0.85, "{}", calls.table());
         assert!(calls.delay().expect("hand-overs") <= 1.0, "{}", calls.table());
     }
 }
