@@ -74,7 +74,7 @@ fn what_is_no_voice_is_no_anger_and_is_known_to_tell_little() {
         ("ringing tone", sound(|t| if t % 1.5 < 0.7 { 0.3 * (TAU * 425.0 * t).sin() } else { 0.0 })),
         ("dial tone", sound(|t| 0.2 * ((TAU * 350.0 * t).sin() + (TAU * 440.0 * t).sin()))),
         ("hum", sound(|t| 0.3 * (TAU * 50.0 * t).sin() + 0.1 * (TAU * 150.0 * t).sin())),
-        ("clicks", sound(|t| if (t * 8_000.0) as u32 % 1_700 == 0 { 0.9 } else { 0.0 })),
+        ("clicks", sound(|t| if ((t * 8_000.0) as u32).is_multiple_of(1_700) { 0.9 } else { 0.0 })),
         ("coughing", fixture("callers/cough.wav")),
     ];
     for (name, pcm) in sounds {

@@ -255,8 +255,9 @@ mod tests {
     #[test]
     fn level_changes_the_level_and_nothing_else() {
         let loud = measured(Rate::Narrow, &speech(Rate::Narrow, 150.0, 200.0, -6.0, 0.5));
-        let quiet = measured(Rate::Narrow, &speech(Rate::Narrow, 150.0, 200.0, -6.0, 0.05));
-        near("level", loud.level_dbov - quiet.level_dbov, 20.0, 0.5);
+        // As long as the line's noise is heard: below the smallest step of 16 bits it is taken from the speech itself.
+        let quiet = measured(Rate::Narrow, &speech(Rate::Narrow, 150.0, 200.0, -6.0, 0.15));
+        near("level", loud.level_dbov - quiet.level_dbov, 10.46, 0.5);
         near("F0", quiet.f0_semitone_mean, loud.f0_semitone_mean, 0.1);
         near("alpha ratio", quiet.alpha_ratio_3400, loud.alpha_ratio_3400, 0.5);
         near("range", quiet.level_range, loud.level_range, 0.7);
