@@ -142,7 +142,7 @@ impl Compiler<'_, '_> {
                     let message = format!("nothing declares `{}`", short(root));
                     let known = RESERVED
                         .iter()
-                        .take(6)
+                        .take(9)
                         .chain(&["today", "now", "weekday", "hour"])
                         .chain(FUNCTIONS)
                         .copied()
