@@ -5,6 +5,7 @@ pub mod calls;
 pub mod check;
 pub mod demo;
 pub mod eval;
+pub mod latency;
 pub mod listen;
 pub mod load;
 mod logging;
@@ -52,6 +53,8 @@ enum Command {
     Call(call::Args),
     /// Place many calls and report how they went.
     Load(load::Args),
+    /// Read from a capture how soon callers were answered
+    Latency(latency::Args),
     /// Check a dialplan: every mistake at once, with line and column.
     Check(check::Args),
     /// Run a dialplan's scenarios in virtual time.
@@ -79,6 +82,7 @@ impl Cli {
             Command::Serve(args) => serve::run(args),
             Command::Call(args) => call::run(args),
             Command::Load(args) => load::run(args),
+            Command::Latency(args) => latency::run(args),
             Command::Check(args) => check::run(args),
             Command::Test(args) => test::run(args),
             Command::Models(args) => models::run(args),

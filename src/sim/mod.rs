@@ -96,8 +96,21 @@ pub struct Played {
     pub recorded: Vec<i16>,
     /// Notices that were sent: address and body.
     pub notices: Vec<(String, String)>,
+    /// The caller's RTP as the server's network card saw it.
+    pub wire: Vec<Tapped>,
     /// Times at which packets reached the agent.
     pub to_agent: u64,
+}
+
+/// A packet on the server's side of the network.
+#[derive(Debug, Clone)]
+pub struct Tapped {
+    /// Since the call began.
+    pub at: Duration,
+    /// Whether the caller sent it.
+    pub from_caller: bool,
+    /// RTP.
+    pub packet: Vec<u8>,
 }
 
 /// Something that is due.
@@ -167,6 +180,7 @@ struct World<'a> {
     over: bool,
     ring: u64,
     to_agent: u64,
+    wire: Vec<Tapped>,
     notices: Vec<(String, String)>,
 }
 
@@ -189,6 +203,7 @@ pub fn play(line: &Arc<Line>, mut scenario: Scenario) -> Played {
         over: false,
         ring: 0,
         to_agent: 0,
+        wire: Vec::new(),
         notices: Vec::new(),
         scenario: &mut scenario,
         call,
@@ -202,8 +217,8 @@ pub fn play(line: &Arc<Line>, mut scenario: Scenario) -> Played {
         now = next;
         world.tick(now, &mut recorded);
     }
-    let World { call, over: ended, reports, to_agent, notices, .. } = world;
-    Played { record: call.finish(now), reports, ended, recorded, to_agent, notices }
+    let World { call, over: ended, reports, to_agent, wire, notices, .. } = world;
+    Played { record: call.finish(now), reports, ended, recorded, wire, to_agent, notices }
 }
 
 impl World<'_> {
@@ -219,7 +234,10 @@ impl World<'_> {
         {
             let Some(Reverse(Event { at, due, .. })) = self.events.pop() else { return };
             match due {
-                Due::Packet(side, packet) => self.call.receive(at, side, Kind::Rtp, &packet),
+                Due::Packet(side, packet) => {
+                    self.call.receive(at, side, Kind::Rtp, &packet);
+                    self.wire.push(Tapped { at: at - self.begin, from_caller: true, packet });
+                }
                 Due::ToCaller(packet) => self.caller.hear(at, &packet),
                 Due::Input(input) => self.call.handle(at, input),
             }
@@ -243,6 +261,9 @@ impl World<'_> {
         self.call.tick(now, &mut given);
         recorded.extend_from_slice(&given.stereo);
         for (side, packet) in given.packets {
+            if side == Side::Caller {
+                self.wire.push(Tapped { at: now - self.begin, from_caller: false, packet: packet.clone() });
+            }
             match (side, self.scenario.link.carry()) {
                 (Side::Caller, Some(delay)) => self.at(now + delay, Due::ToCaller(packet)),
                 (Side::Agent, Some(_)) => self.to_agent += 1,

@@ -18,7 +18,7 @@ use super::phone::{self, PhoneReport, Turn, parse_turn};
 use super::{Format, logging};
 use crate::net::sip::{SipEndpoint, Transport};
 
-pub(crate) use table::Table;
+pub(crate) use table::{Quantiles, Table};
 
 /// Most callers of one run: more would say more about this machine than about the server.
 const MOST: usize = 10_000;
