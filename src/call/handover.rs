@@ -213,7 +213,8 @@ impl Call {
         let mut party = Box::new(Party {
             leg,
             rate,
-            speaking: Speaking::new(rate, self.line.voice().to_owned(), AGENT_LINES),
+            speaking: Speaking::new(rate, self.line.voice().to_owned(), AGENT_LINES)
+                .pronounce(self.line.plan.lexicon()),
             from_caller: Frame::silence(rate),
             to_agent: resampler(rate),
             to_caller: resampler(self.rate),

@@ -33,6 +33,8 @@ pub struct Line {
     pub dial_allow: Vec<String>,
     /// A call is ended politely at this length.
     pub longest_call: Duration,
+    /// The plan's clips by their paths, at 8 and at 16 kHz.
+    pub clips: BTreeMap<String, [Arc<[i16]>; 2]>,
     /// What authenticates us to the services that the plan names.
     pub secrets: Secrets,
     /// The language models that the plan names.
@@ -65,6 +67,11 @@ impl Line {
     /// Hold music at `rate`.
     pub fn music(&self, rate: Rate) -> Arc<[i16]> {
         Arc::clone(&self.music[usize::from(rate == Rate::Wide)])
+    }
+
+    /// A clip at `rate`.
+    pub fn clip(&self, path: &str, rate: Rate) -> Option<Arc<[i16]>> {
+        self.clips.get(path).map(|clip| Arc::clone(&clip[usize::from(rate == Rate::Wide)]))
     }
 
     /// Whether configuration lets a plan dial `address`: what is not named is refused.

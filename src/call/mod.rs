@@ -121,7 +121,7 @@ impl Call {
             prosody: Analyser::new(rate),
             wire: WireClock::new(rate.hz()),
             frustration: Frustration::new(Arc::clone(&line.prosody), emotion::Config::default()),
-            speaking: Speaking::new(rate, line.voice().to_owned(), SayId(0)),
+            speaking: Speaking::new(rate, line.voice().to_owned(), SayId(0)).pronounce(plan.lexicon()),
             was_audible: false,
             script: Script::new(plan, local),
             today,

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::audio::{Frame, Playout, Rate, SayRef, level};
 use crate::call::ports::{JobError, Keep, SayId, SynthesizeJob};
 use crate::call::sentences;
+use crate::dialplan::markup::{self, Lexicon, Piece};
 use crate::dialplan::script::Say;
 
 /// A sentence nobody needs any more by then is not rendered.
@@ -104,6 +105,7 @@ pub struct Speaking {
     /// A line that may be said next: its first sentence is rendered before it is sure.
     prepared: Option<Line>,
     failures: u32,
+    lexicon: Arc<Lexicon>,
 }
 
 impl Speaking {
@@ -118,7 +120,14 @@ impl Speaking {
             jobs: VecDeque::new(),
             prepared: None,
             failures: 0,
+            lexicon: Arc::default(),
         }
+    }
+
+    /// Says words as `lexicon` has them.
+    pub fn pronounce(mut self, lexicon: Arc<Lexicon>) -> Self {
+        self.lexicon = lexicon;
+        self
     }
 
     /// Queues a line behind what is being said. Says whether its first sentence is there already.
@@ -145,7 +154,8 @@ impl Speaking {
         if self.prepared.as_ref().is_some_and(|prepared| prepared.is_like(&line)) {
             return false;
         }
-        let Some(first) = line.sentences.first_mut() else { return false };
+        let waiting = |sentence: &&mut Sentence| matches!(sentence.state, State::Waiting);
+        let Some(first) = line.sentences.first_mut().filter(waiting) else { return false };
         first.state = State::Ordered;
         let job = self.synthesis(now, now, &line, 0);
         self.jobs.push_back(job);
@@ -161,8 +171,7 @@ impl Speaking {
     fn line(&mut self, now: Instant, text: &str, manner: Manner) -> Line {
         let id = SayId(self.next);
         self.next += 1;
-        let sentences = sentences::sentences(text).into_iter();
-        let sentences = sentences.map(|text| Sentence { text, state: State::Waiting, refused: 0 }).collect();
+        let sentences = markup::pieces(text).into_iter().flat_map(|piece| self.sentences_of(piece)).collect();
         Line { id, manner, sentences, asked_at: now }
     }
 
@@ -170,13 +179,35 @@ impl Speaking {
         SynthesizeJob {
             say: line.id,
             sentence: sentence as u32,
-            text: line.sentences[sentence].text.clone(),
+            text: self.lexicon.apply(&line.sentences[sentence].text),
             voice: self.voice.clone(),
             rate: self.rate,
             keep: if line.manner.masked { Keep::Nowhere } else { Keep::Memory },
             needed,
             deadline: now + RENDER_DEADLINE,
         }
+    }
+
+    fn sentences_of(&self, piece: Piece) -> Vec<Sentence> {
+        match piece {
+            Piece::Words(text) => {
+                let sentence = |text| Sentence { text, state: State::Waiting, refused: 0 };
+                sentences::sentences(&text).into_iter().map(sentence).collect()
+            }
+            Piece::Pause(ms) => {
+                let silence = vec![0; (ms as usize * self.rate.hz() as usize) / 1_000].into();
+                vec![Sentence { text: String::new(), state: State::Ready(silence), refused: 0 }]
+            }
+        }
+    }
+
+    /// Queues a clip behind what is being said; `text` is what is said in it.
+    pub fn play(&mut self, now: Instant, clip: Arc<[i16]>, text: &str, manner: Manner) {
+        let id = SayId(self.next);
+        self.next += 1;
+        let sentence = Sentence { text: text.to_owned(), state: State::Ready(clip), refused: 0 };
+        self.lines.push_back(Line { id, manner, sentences: vec![sentence], asked_at: now });
+        self.feed();
     }
 
     /// Orders what comes next, up to [`AHEAD`] sentences at a time.
@@ -281,7 +312,8 @@ impl Speaking {
             return None;
         }
         let line = self.lines.pop_front()?;
-        let text = line.sentences.into_iter().map(|s| s.text).collect::<Vec<_>>().join(" ");
+        let said = line.sentences.into_iter().map(|s| s.text).filter(|text| !text.is_empty());
+        let text = said.collect::<Vec<_>>().join(" ");
         Some(Heard { say: line.id, text, whole: true, masked: line.manner.masked })
     }
 

@@ -31,7 +31,15 @@ impl Call {
                 self.report(Report::State { state });
             }
             Action::Say(say) => {
-                if self.speaking.say(now, &say.text, Manner::of(&say)) {
+                let clip = say.clip.as_ref().and_then(|clip| self.line.clip(clip, self.rate));
+                let ready = match clip {
+                    Some(clip) => {
+                        self.speaking.play(now, clip, &say.text, Manner::of(&say));
+                        true
+                    }
+                    None => self.speaking.say(now, &say.text, Manner::of(&say)),
+                };
+                if ready {
                     self.turns.ready(now);
                 }
             }

@@ -467,7 +467,7 @@ impl Call {
         while let Some(action) = ahead.poll() {
             match action {
                 script::Action::Entered { .. } | script::Action::Trouble { .. } => {}
-                script::Action::Say(say) => {
+                script::Action::Say(say) if say.clip.is_none() => {
                     self.speaking.prepare(now, &say.text, Manner::of(&say));
                     return;
                 }

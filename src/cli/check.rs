@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::plans::{plans, read, unreadable};
+use super::plans::{plans, unreadable};
 use crate::cli::Format;
-use crate::dialplan::{self, Diagnostic, Severity};
+use crate::dialplan::{Diagnostic, Severity};
 
 /// Arguments of `sidetone check`.
 #[derive(Debug, clap::Args)]
@@ -30,8 +30,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     }
     for file in &files {
-        match read(file) {
-            Ok(source) => found.extend(dialplan::load(&source, &file.display().to_string()).diagnostics),
+        match crate::server::files::check(file) {
+            Ok(checked) => found.extend(checked.diagnostics),
             Err(error) => found.push(unreadable(file, &error)),
         }
     }
@@ -67,8 +67,9 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use super::super::plans::{MAX_READ, PLAN};
+    use super::super::plans::{MAX_READ, PLAN, read};
     use super::*;
+    use crate::dialplan;
 
     fn checked(path: &Path, format: Format) -> (bool, String) {
         let mut out = Vec::new();

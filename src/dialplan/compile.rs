@@ -10,9 +10,11 @@ mod think;
 mod words;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::diagnostic::{Code, Report, Span, short};
 use super::lines;
+use super::markup::Lexicon;
 use super::plan::{Knowledge, Plan, Rule, Shared, Slot};
 use super::raw::{Raw, RawVerb};
 use super::script::Target;
@@ -54,6 +56,9 @@ const RESERVED: &[&str] = &[
 const CALLER_FIELDS: &[&str] = &["number", "name"];
 /// Longest name, bytes.
 const MAX_NAME: usize = 64;
+/// Words of a lexicon, and the longest way of saying one, bytes.
+const MAX_LEXICON: usize = 500;
+const MAX_SAID: usize = 200;
 
 /// Compiles. What comes back is only a plan if no error was reported.
 pub(super) fn compile(raw: &Raw, report: &mut Report<'_>) -> Plan {
@@ -69,6 +74,7 @@ pub(super) fn compile(raw: &Raw, report: &mut Report<'_>) -> Plan {
         built_slots: Vec::new(),
         rules: Vec::new(),
         knowledge: Vec::new(),
+        built: HashMap::new(),
         slot_uses: Vec::new(),
         used_intents: HashSet::new(),
         value_of: None,
@@ -76,6 +82,12 @@ pub(super) fn compile(raw: &Raw, report: &mut Report<'_>) -> Plan {
         args: HashSet::new(),
         report,
     };
+    for (alias, start) in &raw.aliases {
+        // A state of the plan's own by that name goes before.
+        if let Some(start) = compiler.states.get(start.text.as_str()).copied() {
+            compiler.states.entry(alias.text.as_str()).or_insert(start);
+        }
+    }
     compiler.names();
     compiler.plan(language)
 }
@@ -98,6 +110,8 @@ struct Compiler<'a, 's> {
     built_slots: Vec<Slot>,
     rules: Vec<Rule>,
     knowledge: Vec<Knowledge>,
+    /// Rules and knowledge entries that are built, by their places.
+    built: HashMap<(usize, u32, u32), usize>,
     slot_uses: Vec<SlotUse>,
     used_intents: HashSet<usize>,
     /// The slot whose value `value` is, where there is one.
@@ -149,6 +163,7 @@ impl<'a> Compiler<'a, '_> {
             name: raw.name.as_ref().map(|name| name.text.clone()).unwrap_or_default(),
             language,
             voice: raw.voice.as_ref().map(|voice| voice.text.clone()),
+            lexicon: self.lexicon(),
             lookup,
             consent,
             intents,
@@ -170,6 +185,30 @@ impl<'a> Compiler<'a, '_> {
             let message = format!("the built-in lines (read-backs, apologies) are English, not `{language}`");
             self.report.warning(at, Code::Language, message, "give each `ask` its own `confirm` wording");
         }
+    }
+
+    fn lexicon(&mut self) -> Arc<Lexicon> {
+        let raw = self.raw;
+        let mut entries = Vec::new();
+        for (written, said) in &raw.lexicon {
+            let (word, said_text) = (written.text.trim().to_lowercase(), said.text.trim().to_string());
+            let starts = word.chars().next().is_some_and(char::is_alphanumeric);
+            if !starts || word.len() > MAX_NAME || said_text.is_empty() || said_text.len() > MAX_SAID {
+                let message = format!("`{}` is no entry of a lexicon", short(&written.text));
+                self.report.error_help(
+                    &written.at,
+                    Code::BadValue,
+                    message,
+                    "a word, and how it is said: `IBAN: eye ban`",
+                );
+            }
+            entries.push((word, said_text));
+        }
+        if entries.len() > MAX_LEXICON {
+            self.report.error(&raw.lexicon[0].0.at, Code::TooBig, format!("a lexicon has {MAX_LEXICON} words at most"));
+            entries.clear();
+        }
+        Arc::new(Lexicon { entries })
     }
 
     fn start(&mut self) -> usize {
@@ -213,7 +252,12 @@ impl<'a> Compiler<'a, '_> {
         if let Some(name) = &raw.name {
             self.name(name, &[], true);
         }
-        raw.states.iter().for_each(|state| self.name(&state.name, &[], true));
+        for state in &raw.states {
+            // Of a sub-plan's state, the name that its author gave.
+            let own = state.name.text.rsplit('/').next().unwrap_or_default().to_string();
+            let own = if state.name.at.file == 0 { state.name.text.clone() } else { own };
+            self.name(&Scalar { text: own, ..state.name.clone() }, &[], true);
+        }
         raw.intents.iter().for_each(|(name, _)| self.name(name, &["yes", "no"], true));
         raw.slots.iter().for_each(|slot| self.name(&slot.name, &[], false));
         raw.hours.iter().for_each(|hours| self.name(&hours.name, &[], true));

@@ -1,5 +1,6 @@
 //! What `check` says: a place, a severity, a code, a sentence, and the mend. Never decides what is a mistake.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
@@ -65,6 +66,8 @@ pub enum Code {
     BadTemplate,
     /// A condition that cannot be read.
     BadCondition,
+    /// Mark-up that no voice knows.
+    BadMarkup,
     /// A variable that nothing declares.
     UndeclaredVariable,
     /// A masked slot on its way out of memory.
@@ -73,6 +76,10 @@ pub enum Code {
     MaskedSpoken,
     /// An intent without examples, or with one that is blank.
     EmptyExamples,
+    /// A sub-plan that leads back to itself, or too deep.
+    PlanCycle,
+    /// A clip that cannot be played.
+    BadClip,
     /// A key that means two things.
     KeyClash,
     /// A state that can run off its end.
@@ -154,12 +161,15 @@ pub(super) struct Span {
     pub(super) column: u32,
     /// In the source.
     pub(super) bytes: Range<usize>,
+    /// Which of the report's files.
+    pub(super) file: usize,
 }
 
 /// Collects diagnostics.
 pub(super) struct Report<'a> {
-    file: String,
-    source: &'a [u8],
+    /// Names and contents; the plan's own is the first.
+    files: Vec<(String, Cow<'a, [u8]>)>,
+    current: usize,
     found: Vec<Diagnostic>,
     dropped: usize,
     compared: usize,
@@ -167,7 +177,29 @@ pub(super) struct Report<'a> {
 
 impl<'a> Report<'a> {
     pub(super) fn new(file: &str, source: &'a [u8]) -> Self {
-        Self { file: file.to_string(), source, found: Vec::new(), dropped: 0, compared: 0 }
+        let files = vec![(file.to_string(), Cow::Borrowed(source))];
+        Self { files, current: 0, found: Vec::new(), dropped: 0, compared: 0 }
+    }
+
+    /// From now on another file of the plan is read; [`Report::back`] takes what this returns. `path` is relative to
+    /// the plan's folder.
+    pub(super) fn begin(&mut self, path: &str, source: &[u8]) -> usize {
+        let name = match self.files[0].0.rsplit_once('/') {
+            Some((folder, _)) => format!("{folder}/{path}"),
+            None => path.to_string(),
+        };
+        self.files.push((name, Cow::Owned(source.to_vec())));
+        std::mem::replace(&mut self.current, self.files.len() - 1)
+    }
+
+    /// Back to the file that was read before.
+    pub(super) fn back(&mut self, file: usize) {
+        self.current = file;
+    }
+
+    /// The file that is being read.
+    pub(super) fn current(&self) -> usize {
+        self.current
     }
 
     pub(super) fn error(&mut self, at: &Span, code: Code, message: impl Into<String>) {
@@ -204,13 +236,17 @@ impl<'a> Report<'a> {
             return;
         }
         let (line, column) = (at.line.max(1), at.column.max(1));
-        self.found.push(Diagnostic { file: self.file.clone(), line, column, severity, code, message, help });
+        let file = self.files.get(at.file).map_or_else(String::new, |(name, _)| name.clone());
+        self.found.push(Diagnostic { file, line, column, severity, code, message, help });
     }
 
     /// Where `word` stands, as a whole word, within the span; the span's start when it is not found there.
     pub(super) fn locate(&self, within: &Span, word: &str) -> Span {
-        let text =
-            self.source.get(within.bytes.clone()).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("");
+        let source = self.files.get(within.file).map(|(_, source)| source);
+        let text = source
+            .and_then(|source| source.get(within.bytes.clone()))
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
+            .unwrap_or("");
         let is_word = |c: char| c.is_alphanumeric() || c == '_';
         let whole = |at: usize| {
             !text[..at].chars().next_back().is_some_and(is_word)
@@ -226,12 +262,14 @@ impl<'a> Report<'a> {
             None => (within.line, within.column + before.chars().count() as u32),
         };
         let start = within.bytes.start + at;
-        Span { line, column, bytes: start..start + word.len() }
+        Span { line, column, bytes: start..start + word.len(), file: within.file }
     }
 
     /// The diagnostics in the order of the file, and whether there is no error among them.
     pub(super) fn finish(mut self) -> (Vec<Diagnostic>, bool) {
-        self.found.sort_by_key(|d| (d.line, d.column));
+        // The plan's own file first, then the others as they were read.
+        let order = |d: &Diagnostic| self.files.iter().position(|(name, _)| *name == d.file);
+        self.found.sort_by_key(|d| (order(d), d.line, d.column));
         if let Some(last) = self.found.last().filter(|_| self.dropped > 0) {
             let message = format!("{} more were found; mend these first", self.dropped);
             self.found.push(Diagnostic { severity: Severity::Error, message, help: None, ..last.clone() });
@@ -279,7 +317,7 @@ mod tests {
     fn a_word_is_located_in_its_scalar() {
         let source = "say: >\n  one\n  é {{ nam }} nam";
         let report = Report::new("x", source.as_bytes());
-        let span = Span { line: 1, column: 6, bytes: 5..source.len() };
+        let span = Span { line: 1, column: 6, bytes: 5..source.len(), file: 0 };
         let found = report.locate(&span, "nam");
         assert_eq!((found.line, found.column), (3, 8));
         assert_eq!(report.locate(&span, "nothing"), span);

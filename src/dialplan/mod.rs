@@ -11,7 +11,9 @@ mod calendar;
 mod compile;
 mod coverage;
 mod diagnostic;
+mod files;
 mod lines;
+pub mod markup;
 mod plan;
 mod raw;
 mod request;
@@ -26,6 +28,7 @@ mod yaml;
 
 pub use coverage::{Coverage, Covered, Part};
 pub use diagnostic::{Code, Diagnostic, Severity};
+pub use files::{Files, NoFiles};
 pub use plan::{Intent, Plan};
 pub use slot::{Slot, SlotKind};
 pub use yaml::MAX_BYTES;
@@ -48,10 +51,16 @@ impl Checked {
 
 /// Reads and checks a plan: `source` is the content of `file`, a name that only the diagnostics use.
 pub fn load(source: &[u8], file: &str) -> Checked {
+    load_with(source, file, &NoFiles)
+}
+
+/// The same for a plan that may name sub-plans and clips, which `files` reads.
+pub fn load_with(source: &[u8], file: &str, files: &dyn Files) -> Checked {
     let mut report = diagnostic::Report::new(file, source);
-    let plan = yaml::read(source, &mut report)
-        .and_then(|node| raw::read(&node, &mut report))
-        .map(|raw| compile::compile(&raw, &mut report));
+    let plan = yaml::read(source, &mut report).and_then(|node| raw::read(&node, &mut report)).map(|mut raw| {
+        files::gather(&mut raw, files, &mut report);
+        compile::compile(&raw, &mut report)
+    });
     let (diagnostics, sound) = report.finish();
     Checked { plan: plan.filter(|_| sound), diagnostics }
 }

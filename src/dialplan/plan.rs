@@ -1,8 +1,10 @@
 //! A compiled plan: names are indices, templates are compiled, and nothing in it refers to what is not there.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::lines;
+use super::markup::{self, Lexicon, Piece};
 use super::request::{Json, Request};
 use super::script::Target;
 pub(super) use super::slot::{Slot, SlotKind};
@@ -14,6 +16,7 @@ pub struct Plan {
     pub(super) name: String,
     pub(super) language: String,
     pub(super) voice: Option<String>,
+    pub(super) lexicon: Arc<Lexicon>,
     pub(super) lookup: Option<Lookup>,
     pub(super) consent: Option<Words>,
     pub(super) intents: Vec<Intent>,
@@ -128,6 +131,12 @@ pub(super) enum Step {
         calm: Words,
         tense: Option<Words>,
         angry: Option<Words>,
+        interruptible: bool,
+    },
+    /// A clip, by its path in the plan's folder, and what is said in it.
+    Play {
+        clip: String,
+        text: Option<Words>,
         interruptible: bool,
     },
     Ask(Box<Ask>),
@@ -259,6 +268,10 @@ impl Plan {
         let country = self.language.split('-').nth(1).unwrap_or("");
         matches!(country, "US" | "CN" | "PH") || self.language.starts_with("zh") || self.language == "en"
     }
+    /// Words that are said otherwise than they are written.
+    pub fn lexicon(&self) -> Arc<Lexicon> {
+        Arc::clone(&self.lexicon)
+    }
     /// The voice that the plan asks for.
     pub fn voice(&self) -> Option<&str> {
         self.voice.as_deref()
@@ -308,13 +321,30 @@ impl Plan {
         let mut found: Vec<String> = lines::FIXED.iter().map(|line| line.to_string()).collect();
         found.extend(lines::FAILURES.iter().map(|failure| lines::failure(*failure).to_string()));
         found.extend(self.states.iter().map(|state| self.keys_line(state)).filter(|line| !line.is_empty()));
-        found.extend(self.words().filter_map(|words| match words {
-            Words::Plain(text) => Some(text.clone()),
+        let plain = self.words().filter_map(|words| match words {
+            Words::Plain(text) => Some(text),
             Words::Template { .. } => None,
+        });
+        found.extend(plain.flat_map(|text| markup::pieces(text)).filter_map(|piece| match piece {
+            Piece::Words(text) => Some(text),
+            Piece::Pause(_) => None,
         }));
         found.sort_unstable();
         found.dedup();
         found
+    }
+
+    /// The clips that the plan plays: their paths in its folder.
+    pub fn clips(&self) -> Vec<&str> {
+        let steps = self.states.iter().flat_map(|state| &state.steps);
+        let played = steps.filter_map(|guarded| match &guarded.step {
+            Step::Play { clip, .. } => Some(clip.as_str()),
+            _ => None,
+        });
+        let mut paths: Vec<&str> = played.collect();
+        paths.sort_unstable();
+        paths.dedup();
+        paths
     }
 
     /// The language models that the plan names, for the configuration to have.
@@ -384,6 +414,8 @@ impl Step {
             Step::Say { calm, tense, angry, .. } => {
                 [Some(calm), tense.as_ref(), angry.as_ref()].into_iter().flatten().collect()
             }
+            // Its words are shown, not rendered.
+            Step::Play { .. } => Vec::new(),
             Step::Ask(ask) => {
                 let items = ask.items.iter().flat_map(|item| item.prompts.iter().chain(item.confirm.wording()));
                 ask.opening.iter().chain(items).chain(ask.summary.wording()).collect()

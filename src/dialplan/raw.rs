@@ -9,7 +9,7 @@ use super::diagnostic::{Code, Report, Span};
 use super::yaml::{Node, Scalar};
 use fields::Fields;
 pub(super) use fields::distinct;
-pub(super) use steps::{Mooded, RawAsk, RawFetch, RawRequest, RawStep, RawThink, RawTransfer, RawVerb};
+pub(super) use steps::{Mooded, RawAsk, RawFetch, RawPlay, RawRequest, RawStep, RawThink, RawTransfer, RawVerb};
 
 #[cfg(test)]
 pub(super) use steps::verbs;
@@ -28,6 +28,11 @@ pub(super) struct Raw {
     pub(super) start: Option<Scalar>,
     pub(super) shared: RawShared,
     pub(super) states: Vec<RawState>,
+    pub(super) lexicon: Vec<(Scalar, Scalar)>,
+    /// Sub-plans: their names and files.
+    pub(super) plans: Vec<(Scalar, Scalar)>,
+    /// Names of sub-plans that were taken in, and the states that they begin with.
+    pub(super) aliases: Vec<(Scalar, Scalar)>,
     pub(super) hours: Vec<RawHours>,
     pub(super) holidays: Vec<(Scalar, Scalar)>,
 }
@@ -87,7 +92,7 @@ pub(super) enum Confirm {
 }
 
 /// One of `handover:`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct RawRule {
     pub(super) when: Scalar,
     pub(super) say: Option<Scalar>,
@@ -96,7 +101,7 @@ pub(super) struct RawRule {
 }
 
 /// One of `on:`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct RawRoute {
     pub(super) trigger: Scalar,
     pub(super) to: Scalar,
@@ -106,7 +111,7 @@ pub(super) struct RawRoute {
 }
 
 /// One of `knowledge:`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct RawKnowledge {
     pub(super) at: Span,
     pub(super) questions: Vec<Scalar>,
@@ -141,6 +146,8 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Raw> {
         "knowledge",
         "hours",
         "holidays",
+        "plans",
+        "lexicon",
     ];
     let mut f = Fields::new(node, "a plan", KEYS, report)?;
     let mut raw = Raw {
@@ -178,6 +185,8 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Raw> {
         raw.hours.push(RawHours { name: name.clone(), days });
     }
     raw.holidays = steps::pairs(&mut f, "holidays");
+    raw.lexicon = steps::pairs(&mut f, "lexicon");
+    raw.plans = steps::pairs(&mut f, "plans");
     if f.get("states").is_none() {
         f.missing("states");
     }

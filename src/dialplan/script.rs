@@ -131,6 +131,8 @@ pub struct Say {
     pub text: String,
     /// Whether the caller may interrupt it.
     pub interruptible: bool,
+    /// A clip to be played instead of the words, by its path in the plan's folder.
+    pub clip: Option<String>,
     /// Whether it holds a masked slot: then it is not cached, and both channels of the recording are muted meanwhile.
     pub masked: bool,
 }
@@ -139,6 +141,7 @@ impl fmt::Debug for Say {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = if self.masked { MASKED } else { &self.text };
         let Self { interruptible, masked, .. } = self;
+        // A clip is the plan's, and says nothing of the caller.
         f.debug_struct("Say")
             .field("text", &text)
             .field("interruptible", interruptible)

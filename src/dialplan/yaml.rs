@@ -57,7 +57,8 @@ impl Node {
 
 /// Reads the one document of `source`. Mistakes go to the report; `None` when there is no tree to look at.
 pub(super) fn read(source: &[u8], report: &mut Report<'_>) -> Option<Node> {
-    let start = Span { line: 1, column: 1, bytes: 0..0 };
+    let file = report.current();
+    let start = Span { line: 1, column: 1, bytes: 0..0, file };
     if source.len() > MAX_BYTES {
         report.error(&start, Code::TooBig, format!("a plan has {MAX_BYTES} bytes at most"));
         return None;
@@ -69,7 +70,7 @@ pub(super) fn read(source: &[u8], report: &mut Report<'_>) -> Option<Node> {
             let line = good.iter().filter(|byte| **byte == b'\n').count() as u32 + 1;
             let last = good.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
             let column = String::from_utf8_lossy(last).chars().count() as u32 + 1;
-            let at = Span { line, column, bytes: good.len()..good.len() };
+            let at = Span { line, column, bytes: good.len()..good.len(), file };
             report.error_help(&at, Code::NotUtf8, "this byte is not UTF-8", "save the file as UTF-8");
             return None;
         }
@@ -78,14 +79,14 @@ pub(super) fn read(source: &[u8], report: &mut Report<'_>) -> Option<Node> {
     for event in Parser::new_from_str(text) {
         match event {
             Ok((event, span)) => {
-                if let Err(Refusal { at, code, message }) = builder.event(event, &span_of(&span)) {
+                if let Err(Refusal { at, code, message }) = builder.event(event, &span_of(&span, file)) {
                     report.error(&at, code, message);
                     return None;
                 }
             }
             Err(error) => {
                 let marker = error.marker();
-                let at = Span { line: marker.line() as u32, column: marker.col() as u32 + 1, bytes: 0..0 };
+                let at = Span { line: marker.line() as u32, column: marker.col() as u32 + 1, bytes: 0..0, file };
                 report.error(&at, Code::Syntax, error.info());
                 return None;
             }
@@ -100,9 +101,9 @@ pub(super) fn read(source: &[u8], report: &mut Report<'_>) -> Option<Node> {
     builder.root
 }
 
-fn span_of(span: &ScanSpan) -> Span {
+fn span_of(span: &ScanSpan, file: usize) -> Span {
     let start = span.start;
-    Span { line: start.line() as u32, column: start.col() as u32 + 1, bytes: span.byte_range().unwrap_or(0..0) }
+    Span { line: start.line() as u32, column: start.col() as u32 + 1, bytes: span.byte_range().unwrap_or(0..0), file }
 }
 
 /// Why reading stops.

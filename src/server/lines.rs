@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::files;
 use crate::audio::{Rate, file};
 use crate::call::line::{Agents, DEFAULT_VOICE, Line};
 use crate::call::ports::{JobError, Keep, SayId, SynthesizeJob};
@@ -12,7 +13,7 @@ use crate::call::sentences;
 use crate::call::services::{Models, Secrets};
 use crate::call::understand::Understanding;
 use crate::config::Config;
-use crate::dialplan::{self, Diagnostic, Plan};
+use crate::dialplan::{Diagnostic, Plan};
 use crate::engine::Engines;
 use crate::nlu::background;
 use crate::speech::emotion::{ModelError, ProsodyModel};
@@ -79,12 +80,26 @@ fn list(diagnostics: &[Diagnostic]) -> String {
     diagnostics.iter().map(|d| format!("  {d}")).collect::<Vec<_>>().join("\n")
 }
 
-/// Reads and checks the plan in `folder`.
-pub(super) fn read_plan(folder: &Path) -> Result<Plan, LineError> {
-    let path = if folder.is_dir() { folder.join("dialplan.yaml") } else { folder.to_owned() };
-    let source = std::fs::read(&path).map_err(|source| LineError::Unreadable { path: path.clone(), source })?;
-    let checked = dialplan::load(&source, &path.display().to_string());
+/// The plan's file in `folder`, or the file that it is.
+fn plan_file(folder: &Path) -> PathBuf {
+    if folder.is_dir() { folder.join(files::PLAN) } else { folder.to_owned() }
+}
+
+/// Reads and checks a plan.
+fn read_plan(path: &Path) -> Result<Plan, LineError> {
+    let path = path.to_owned();
+    let checked = files::check(&path).map_err(|source| LineError::Unreadable { path: path.clone(), source })?;
     checked.plan.ok_or(LineError::Mistakes { path, diagnostics: checked.diagnostics })
+}
+
+/// The plan's clips, decoded.
+fn clips(plan: &Plan, path: &Path) -> Result<BTreeMap<String, [Arc<[i16]>; 2]>, LineError> {
+    let folder = files::Folder::of(path);
+    let clip = |name: &str| {
+        let sound = folder.sound(name).map_err(|message| LineError::Clip { path: name.into(), message })?;
+        Ok((name.to_owned(), sound.map(Arc::from)))
+    };
+    plan.clips().into_iter().map(clip).collect()
 }
 
 /// Makes lines of plans: what all of them share is read once.
@@ -136,7 +151,8 @@ impl Loader {
     /// Blocks while the examples are embedded.
     fn line(&self, folder: &Path) -> Result<Line, LineError> {
         let Self { config, .. } = self;
-        let plan = Arc::new(read_plan(folder)?);
+        let path = plan_file(folder);
+        let plan = Arc::new(read_plan(&path)?);
         let vectors = embed(&plan, &self.engines)?;
         let queue = |q: &crate::config::QueueConfig| Agents { agents: q.agents.clone(), ring: q.ring };
         Ok(Line {
@@ -145,6 +161,7 @@ impl Loader {
             music: self.music.clone(),
             dial_allow: config.sip.dial_allow.clone(),
             longest_call: config.longest_call,
+            clips: clips(&plan, &path)?,
             secrets: secrets(&plan, config, folder)?,
             models: models(&plan, config, folder)?,
             prosody: Arc::clone(&self.prosody),
@@ -158,7 +175,8 @@ impl Loader {
 fn prompts_of(plan: &Plan) -> Vec<(String, String)> {
     let voice = plan.voice().unwrap_or(DEFAULT_VOICE);
     let lines = plan.literal_prompts();
-    lines.iter().flat_map(|line| sentences::sentences(line)).map(|text| (voice.to_owned(), text)).collect()
+    let said = lines.iter().flat_map(|line| sentences::sentences(line));
+    said.map(|text| (voice.to_owned(), plan.lexicon().apply(&text))).collect()
 }
 
 /// The secrets that the plan names, and no others.

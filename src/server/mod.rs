@@ -8,6 +8,7 @@ mod accept;
 mod agent;
 pub(crate) mod caller;
 mod events;
+pub(crate) mod files;
 mod lines;
 pub mod metrics;
 mod notices;

@@ -122,6 +122,12 @@ pub fn embed(text: &str) -> Vec<f32> {
     vector
 }
 
+/// Half a second of a buzz for each clip.
+fn clips(plan: &Plan) -> BTreeMap<String, [Arc<[i16]>; 2]> {
+    let buzz = |samples: usize| (0..samples).map(|n| if n / 20 % 2 == 0 { 3_000 } else { -3_000 }).collect();
+    plan.clips().into_iter().map(|path| (path.to_owned(), [buzz(4_000), buzz(8_000)])).collect()
+}
+
 /// A model for each that the plan names; what they answer is the scenario's.
 fn models(plan: &Plan) -> Models {
     let model = || Model { url: "http://model.example/v1".into(), model: "sim".into(), key: None, max_tokens: 300 };
@@ -148,6 +154,7 @@ pub fn line_by(plan: Plan, agents: &[&str], embed: &mut dyn FnMut(&str) -> Vec<f
         music: [Arc::clone(&tune), tune],
         dial_allow: Vec::new(),
         longest_call: Duration::from_secs(3_600),
+        clips: clips(&plan),
         secrets: BTreeMap::new(),
         models: models(&plan),
         prosody: Arc::new(ProsodyModel::shipped().expect("the shipped model is part of the program")),

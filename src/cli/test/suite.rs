@@ -8,7 +8,7 @@ use super::super::plans::{self, SCENARIOS};
 use super::super::sentences::Sentences;
 use crate::audio::{Rate, file};
 use crate::dialplan::scenario::{Scenario, read_scenario};
-use crate::dialplan::{self, Coverage, Covered, Diagnostic, Severity};
+use crate::dialplan::{Coverage, Covered, Diagnostic, Severity};
 use crate::sim;
 use crate::sim::trial::{self, Failure, Tools};
 use crate::speech::prosody::{Analyser, Features};
@@ -74,7 +74,7 @@ impl Suite {
         sentences: &mut Sentences,
         now: fn() -> Instant,
     ) -> anyhow::Result<Self> {
-        let checked = dialplan::load(&plans::read(file)?, &file.display().to_string());
+        let checked = crate::server::files::check(file)?;
         let Some(plan) = checked.plan else {
             let broken = checked.diagnostics.into_iter().filter(|d| d.severity == Severity::Error).collect();
             return Ok(Self::broken(file, broken));

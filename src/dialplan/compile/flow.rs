@@ -102,7 +102,8 @@ impl Compiler<'_, '_> {
         }
         for used in std::mem::take(&mut self.slot_uses) {
             let slot = &self.built_slots[used.slot];
-            let certain = matches!(slot.kind, SlotKind::YesNo | SlotKind::Choice(_));
+            // A message is what was said, and not a value that could be wrong.
+            let certain = matches!(slot.kind, SlotKind::YesNo | SlotKind::Choice(_) | SlotKind::Text);
             if !asked[used.slot] {
                 let message = format!("nobody asks for the slot `{}`", slot.name);
                 self.report.warning(&used.at, Code::UnaskedSlot, message, "add an `ask` for it before");
@@ -143,7 +144,7 @@ fn goes_to(step: &Step) -> Vec<usize> {
             });
             tools.chain(thinking.failed).collect()
         }
-        Step::Say { .. } | Step::Listen { .. } | Step::Set(_) => Vec::new(),
+        Step::Say { .. } | Step::Play { .. } | Step::Listen { .. } | Step::Set(_) => Vec::new(),
         Step::Return | Step::Notify(_) | Step::End => Vec::new(),
     }
 }
@@ -152,7 +153,10 @@ fn goes_to(step: &Step) -> Vec<usize> {
 fn certain_next(steps: &[Guarded]) -> Option<usize> {
     for guarded in steps {
         match (&guarded.step, &guarded.when) {
-            (Step::Say { .. } | Step::Set(_) | Step::Fetch(_) | Step::Notify(_) | Step::Think(_), _) => {}
+            (
+                Step::Say { .. } | Step::Play { .. } | Step::Set(_) | Step::Fetch(_) | Step::Notify(_) | Step::Think(_),
+                _,
+            ) => {}
             (Step::Goto(to) | Step::Call(to), None) => return Some(*to),
             _ => return None,
         }

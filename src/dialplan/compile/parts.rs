@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::super::diagnostic::{Code, short};
+use super::super::diagnostic::{Code, Span, short};
 use super::super::plan::{Intent, Knowledge, Lookup, Route, Rule, Shared, Trigger};
 use super::super::raw::{RawRoute, RawShared};
 use super::super::script::Method;
@@ -45,6 +45,12 @@ impl Compiler<'_, '_> {
             self.route(route, &mut shared.routes, &mut keys);
         }
         for rule in &raw.handover {
+            // What a sub-plan's states share is one rule, and one entry.
+            if let Some(at) = self.built.get(&place(&rule.when.at)) {
+                shared.rules.push(*at);
+                continue;
+            }
+            self.built.insert(place(&rule.when.at), self.rules.len());
             let when = self.condition(&rule.when);
             let say = rule.say.as_ref().map(|text| self.words(text, Policy::Spoken));
             let reason = rule.reason.as_ref().map(|text| self.words(text, Policy::Kept));
@@ -53,6 +59,11 @@ impl Compiler<'_, '_> {
             self.rules.push(Rule { when, say, to, reason });
         }
         for entry in &raw.knowledge {
+            if let Some(at) = self.built.get(&place(&entry.at)) {
+                shared.knowledge.push(*at);
+                continue;
+            }
+            self.built.insert(place(&entry.at), self.knowledge.len());
             for (key, list) in [("questions", &entry.questions), ("answers", &entry.answers)] {
                 if list.is_empty() {
                     let message = format!("this entry has no {key}");
@@ -112,6 +123,11 @@ impl Compiler<'_, '_> {
             None => _ = keys.insert(key, name.to_string()),
         }
     }
+}
+
+/// Tells one place in the plan's files from another.
+fn place(at: &Span) -> (usize, u32, u32) {
+    (at.file, at.line, at.column)
 }
 
 /// A key of a telephone (RFC 4733's events 0 to 11).

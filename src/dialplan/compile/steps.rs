@@ -34,6 +34,11 @@ impl Compiler<'_, '_> {
         let when = raw.when.as_ref().map(|when| self.condition(when));
         let step = match &raw.verb {
             RawVerb::Say { text, interruptible } => Some(self.say(text, *interruptible)),
+            RawVerb::Play(play) => Some(Step::Play {
+                clip: play.clip.text.clone(),
+                text: play.text.as_ref().map(|text| self.words(text, Policy::Spoken)),
+                interruptible: play.interruptible,
+            }),
             RawVerb::Ask(ask) => self.ask(ask),
             RawVerb::Listen { wordings, timeout } => Some(Step::Listen {
                 wordings: wordings.iter().map(|text| self.words(text, Policy::Spoken)).collect(),
@@ -157,7 +162,7 @@ fn farewells(steps: &mut [Guarded]) {
     for guarded in steps.iter_mut().rev() {
         match &mut guarded.step {
             Step::End => farewell = true,
-            Step::Say { interruptible, .. } if farewell => *interruptible = false,
+            Step::Say { interruptible, .. } | Step::Play { interruptible, .. } if farewell => *interruptible = false,
             _ => farewell = false,
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::diagnostic::{Code, Span, short};
+use super::super::markup;
 use super::super::plan::{Assigned, Condition, Words};
 use super::super::script::Target;
 use super::super::template::{self, FUNCTIONS, Kind, MAX_TEXT, Problem, TemplateId, Uses};
@@ -36,6 +37,13 @@ impl Compiler<'_, '_> {
             self.report.error(&text.at, Code::BadValue, "there is no text here");
         } else if text.text.len() > MAX_TEXT {
             self.report.error(&text.at, Code::TooBig, format!("a text has {MAX_TEXT} bytes at most"));
+        } else if matches!(policy, Policy::Spoken | Policy::ReadBack)
+            && let Some(tag) = markup::unknown(&without_templates(&text.text))
+        {
+            let message = format!("`{}` is no mark-up that a voice knows", short(&tag));
+            let help =
+                "<break time=\"500ms\"/>, or <say-as interpret-as=\"digits\">…</say-as>; in words, write `less than`";
+            self.report.error_help(&text.at, Code::BadMarkup, message, help);
         } else if template::is_template(&text.text)
             && let Some((id, masked)) = self.template(text, Kind::Text, policy)
         {
@@ -259,6 +267,21 @@ impl Compiler<'_, '_> {
         self.report.error_help(&text.at, Code::BadTarget, message, "queue:NAME, or sip:USER@HOST");
         Target::Queue(String::new())
     }
+}
+
+/// The text with its templates taken out: what is compared in them is no mark-up.
+fn without_templates(text: &str) -> String {
+    let mut left = String::new();
+    let mut rest = text;
+    while let Some((at, close)) = [("{{", "}}"), ("{%", "%}"), ("{#", "#}")]
+        .iter()
+        .filter_map(|(open, close)| Some((rest.find(open)?, *close)))
+        .min()
+    {
+        left += &rest[..at];
+        rest = rest[at..].find(close).map_or("", |end| &rest[at + end + 2..]);
+    }
+    left + rest
 }
 
 /// What stands in the braces, if the text is one `{{ … }}` and nothing else.

@@ -8,6 +8,7 @@ use super::fields::{Fields, texts};
 /// The verbs, and the keys that may stand beside each (besides `when`).
 const VERBS: &[(&str, &[&str])] = &[
     ("say", &["interruptible"]),
+    ("play", &["text", "interruptible"]),
     ("ask", &["prompt", "confirm", "tries", "failed", "timeout"]),
     ("listen", &["timeout"]),
     ("set", &[]),
@@ -39,6 +40,7 @@ pub(in super::super) struct RawStep {
 #[derive(Debug)]
 pub(in super::super) enum RawVerb {
     Say { text: Mooded, interruptible: bool },
+    Play(Box<RawPlay>),
     Ask(Box<RawAsk>),
     Listen { wordings: Vec<Scalar>, timeout: Option<Scalar> },
     Set(Vec<(Scalar, Scalar)>),
@@ -127,6 +129,14 @@ pub(in super::super) struct RawTool {
     pub(in super::super) request: Option<RawRequest>,
 }
 
+/// `play:`.
+#[derive(Debug)]
+pub(in super::super) struct RawPlay {
+    pub(in super::super) clip: Scalar,
+    pub(in super::super) text: Option<Scalar>,
+    pub(in super::super) interruptible: bool,
+}
+
 /// `transfer:`.
 #[derive(Debug)]
 pub(in super::super) struct RawTransfer {
@@ -149,6 +159,11 @@ pub(super) fn step(node: &Node, report: &mut Report<'_>) -> Option<RawStep> {
             let text = say(&mut f);
             let interruptible = f.switch("interruptible").unwrap_or(true);
             RawVerb::Say { text: text?, interruptible }
+        }
+        "play" => {
+            let (clip, text) = (f.required_text("play"), f.text("text"));
+            let interruptible = f.switch("interruptible").unwrap_or(true);
+            RawVerb::Play(Box::new(RawPlay { clip: clip?, text, interruptible }))
         }
         "ask" => ask(&mut f)?,
         "listen" => listen(&mut f)?,

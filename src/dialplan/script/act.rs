@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::plan::{Assigned, Route, Step};
 use super::understand::Meaning;
 use super::walk::{Asked, Back, FETCH_COST, MAX_RETURNS, NOTIFY_COST, Pause, Return, Script, Wait};
-use super::{Action, Mood};
+use super::{Action, Mood, Say};
 
 impl Script {
     /// Takes one step; true when the script now waits, has ended, or runs elsewhere by itself.
@@ -18,6 +18,13 @@ impl Script {
                     Mood::Angry => angry.as_ref().unwrap_or(calm),
                 };
                 self.say(words, *interruptible);
+                false
+            }
+            Step::Play { clip, text, interruptible } => {
+                let said = text.as_ref().and_then(|words| self.filled(words));
+                let (text, masked) = said.unwrap_or_default();
+                let (clip, interruptible) = (Some(clip.clone()), *interruptible);
+                self.out.push_back(Action::Say(Say { text, interruptible, clip, masked }));
                 false
             }
             Step::Ask(ask) => {

@@ -140,7 +140,7 @@ impl Script {
 
     pub(super) fn say_text(&mut self, text: String, interruptible: bool, masked: bool) {
         if !text.is_empty() {
-            self.out.push_back(super::Action::Say(Say { text, interruptible, masked }));
+            self.out.push_back(super::Action::Say(Say { text, interruptible, clip: None, masked }));
         }
     }
 

@@ -7,6 +7,7 @@ mod examples;
 mod forms;
 mod guide;
 mod limits;
+mod parts;
 mod services;
 mod think;
 
@@ -110,7 +111,7 @@ fn written(action: Action) -> String {
         Action::Entered { state } => format!("in {state}"),
         Action::Say(say) => {
             let mark = format!("{}{}", if say.interruptible { "" } else { "!" }, if say.masked { "*" } else { "" });
-            format!("say{mark} {}", say.text)
+            format!("{}{mark} {}", if say.clip.is_some() { "play" } else { "say" }, say.text)
         }
         Action::Listen(listen) => {
             use super::script::Expect;

@@ -1,0 +1,270 @@
+//! How a text is said: pauses and spelling by a subset of SSML 1.1, and words that the voice would get wrong by the
+//! plan's lexicon. What is no mark-up that is known is left out rather than read aloud.
+
+use minijinja::value::Value;
+
+use super::speak;
+
+/// The longest pause, and the longest of a whole text, ms.
+const LONGEST_PAUSE: u32 = 3_000;
+const LONGEST_PAUSES: u32 = 10_000;
+
+/// A part of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// Words, without mark-up.
+    Words(String),
+    /// Silence, ms.
+    Pause(u32),
+}
+
+/// Words that are said otherwise than they are written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lexicon {
+    /// As written, in lower case, and as said.
+    pub(super) entries: Vec<(String, String)>,
+}
+
+impl Lexicon {
+    /// The text for a voice: whole words are replaced, whatever their case.
+    pub fn apply(&self, text: &str) -> String {
+        if self.entries.is_empty() {
+            return text.to_owned();
+        }
+        let mut said = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            let starts = !said.chars().next_back().is_some_and(is_word) && is_word(first);
+            let found = self.entries.iter().filter(|_| starts).filter_map(|(written, spoken)| {
+                let head = rest.get(..written.len()).filter(|head| head.to_lowercase() == *written)?;
+                let ends = !rest[head.len()..].chars().next().is_some_and(is_word);
+                ends.then_some((head.len(), spoken))
+            });
+            match found.max_by_key(|(length, _)| *length) {
+                Some((length, spoken)) => {
+                    said += spoken;
+                    rest = &rest[length..];
+                    // What is said for a word is not looked at again.
+                    if let Some(next) = rest.chars().next() {
+                        said.push(next);
+                        rest = &rest[next.len_utf8()..];
+                    }
+                }
+                None => {
+                    said.push(first);
+                    rest = &rest[first.len_utf8()..];
+                }
+            }
+        }
+        said
+    }
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '\''
+}
+
+/// The text's pieces, in order; one without mark-up is one piece.
+pub fn pieces(text: &str) -> Vec<Piece> {
+    let mut found = Pieces { done: Vec::new(), words: String::new(), pauses: 0 };
+    let mut rest = text;
+    while let Some(at) = rest.find('<') {
+        found.words += &rest[..at];
+        let Some(end) = rest[at..].find('>') else { break };
+        let tag = Tag::of(&rest[at + 1..at + end]);
+        rest = &rest[at + end + 1..];
+        match tag.name {
+            "break" => found.pause(tag.pause()),
+            "say-as" if !tag.closed => {
+                let end = rest.find("</say-as>").unwrap_or(rest.len());
+                let inner = strip(&rest[..end]);
+                found.words += &said_as(&inner, tag.attribute("interpret-as").unwrap_or(""));
+                rest = rest.get(end + "</say-as>".len()..).unwrap_or("");
+            }
+            _ => {}
+        }
+    }
+    if !rest.contains('<') {
+        found.words += rest;
+    }
+    found.flush();
+    found.done
+}
+
+/// The text without its mark-up, as it is shown.
+pub(super) fn strip(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('<') {
+        shown += &rest[..at];
+        rest = rest[at..].find('>').map_or("", |end| &rest[at + end + 1..]);
+    }
+    shown + rest
+}
+
+/// The first tag of a text that is none of those known.
+pub(super) fn unknown(text: &str) -> Option<String> {
+    let mut rest = text;
+    while let Some(at) = rest.find('<') {
+        let Some(end) = rest[at..].find('>') else { return Some(rest[at..].chars().take(20).collect()) };
+        let inside = &rest[at + 1..at + end];
+        let tag = Tag::of(inside.trim_start_matches('/'));
+        let known = match tag.name {
+            "break" => {
+                tag.attribute("time").is_some_and(|time| milliseconds(time).is_some())
+                    || tag.attribute("strength").is_some()
+            }
+            "say-as" => {
+                inside.starts_with('/') || tag.attribute("interpret-as").is_some_and(|kind| KINDS.contains(&kind))
+            }
+            _ => false,
+        };
+        if !known {
+            return Some(format!("<{inside}>"));
+        }
+        rest = &rest[at + end + 1..];
+    }
+    None
+}
+
+struct Pieces {
+    done: Vec<Piece>,
+    words: String,
+    pauses: u32,
+}
+
+impl Pieces {
+    fn flush(&mut self) {
+        let words = std::mem::take(&mut self.words);
+        if !words.trim().is_empty() {
+            self.done.push(Piece::Words(words.trim().to_owned()));
+        }
+    }
+
+    fn pause(&mut self, pause: u32) {
+        let pause = pause.min(LONGEST_PAUSE).min(LONGEST_PAUSES - self.pauses);
+        if pause > 0 {
+            self.flush();
+            self.pauses += pause;
+            self.done.push(Piece::Pause(pause));
+        }
+    }
+}
+
+/// What stands between `<` and `>`.
+struct Tag<'t> {
+    name: &'t str,
+    rest: &'t str,
+    closed: bool,
+}
+
+impl<'t> Tag<'t> {
+    fn of(inside: &'t str) -> Self {
+        let closed = inside.ends_with('/');
+        let inside = inside.trim_end_matches('/').trim();
+        let end = inside.find(char::is_whitespace).unwrap_or(inside.len());
+        Self { name: &inside[..end], rest: &inside[end..], closed }
+    }
+
+    fn attribute(&self, name: &str) -> Option<&'t str> {
+        let at = self.rest.find(&format!(" {name}="))? + name.len() + 2;
+        let value = &self.rest[at..];
+        let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+        value[1..].split(quote).next()
+    }
+
+    /// Of a `break`, ms (SSML 1.1, 3.2.3).
+    fn pause(&self) -> u32 {
+        if let Some(time) = self.attribute("time") {
+            return milliseconds(time).unwrap_or(0);
+        }
+        match self.attribute("strength") {
+            Some("none") => 0,
+            Some("x-weak" | "weak") => 150,
+            Some("strong") => 700,
+            Some("x-strong") => 1_200,
+            _ => 400,
+        }
+    }
+}
+
+fn milliseconds(text: &str) -> Option<u32> {
+    match text.strip_suffix("ms") {
+        Some(number) => number.trim().parse().ok(),
+        None => {
+            text.strip_suffix('s')?.trim().parse::<f32>().ok().map(|seconds| (seconds.clamp(0.0, 60.0) * 1000.0) as u32)
+        }
+    }
+}
+
+/// What `interpret-as` may be.
+const KINDS: &[&str] = &["digits", "characters", "spell-out", "ordinal", "cardinal", "date", "time", "telephone"];
+
+fn said_as(text: &str, kind: &str) -> String {
+    let value = Value::from(text.trim());
+    let said = match kind {
+        "digits" | "telephone" => Some(speak::digits(text)),
+        "characters" | "spell-out" => Some(speak::spell(text)),
+        "ordinal" => speak::ordinal(&value).ok(),
+        "cardinal" => speak::number_words(&value).ok(),
+        "date" => speak::date(&value).ok(),
+        "time" => speak::time(&value).ok(),
+        _ => None,
+    };
+    said.unwrap_or_else(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Piece {
+        Piece::Words(text.into())
+    }
+
+    #[test]
+    fn pauses_and_spelling_are_taken_apart() {
+        let text = "Your code is <say-as interpret-as=\"characters\">AB1</say-as>.<break time=\"500ms\"/> Again?";
+        assert_eq!(pieces(text), [words("Your code is A B 1."), Piece::Pause(500), words("Again?")]);
+        assert_eq!(pieces("plain"), [words("plain")]);
+        assert_eq!(pieces("a<break strength='strong'/>b"), [words("a"), Piece::Pause(700), words("b")]);
+        assert_eq!(pieces("on <say-as interpret-as='date'>2026-11-24</say-as>"), [words("on Tuesday, November 24")]);
+        assert_eq!(pieces(""), []);
+        assert_eq!(strip("a <break time='1s'/>b"), "a b");
+    }
+
+    #[test]
+    fn what_is_hostile_is_bounded_and_never_read_aloud() {
+        assert_eq!(pieces("x<break time='9000s'/>y"), [words("x"), Piece::Pause(3_000), words("y")]);
+        let total: u32 = pieces(&"<break time='3s'/>".repeat(50))
+            .iter()
+            .map(|p| if let Piece::Pause(ms) = p { *ms } else { 0 })
+            .sum();
+        assert_eq!(total, 10_000);
+        assert_eq!(pieces("a <audio src='http://evil/'>b</audio>"), [words("a b")]);
+        assert_eq!(pieces("a < b"), [words("a")]);
+        assert_eq!(pieces("<say-as interpret-as='digits'>12"), [words("1 2")]);
+        assert_eq!(pieces("é<"), [words("é")]);
+    }
+
+    #[test]
+    fn unknown_mark_up_is_found() {
+        assert_eq!(unknown("a <break time='1s'/> <say-as interpret-as='date'>x</say-as>"), None);
+        assert_eq!(unknown("<brake time='1s'/>").as_deref(), Some("<brake time='1s'/>"));
+        assert_eq!(unknown("<break time='soon'/>").as_deref(), Some("<break time='soon'/>"));
+        assert_eq!(unknown("1 < 2").as_deref(), Some("< 2"));
+        assert_eq!(unknown("<say-as interpret-as='song'>x</say-as>").as_deref(), Some("<say-as interpret-as='song'>"));
+    }
+
+    #[test]
+    fn the_lexicon_replaces_whole_words() {
+        let entry = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        let lexicon =
+            Lexicon { entries: vec![entry("iban", "eye ban"), entry("dr. who", "doctor hoo"), entry("é", "eh")] };
+        assert_eq!(
+            lexicon.apply("Your IBAN, or Iban's? Ibanez. Dr. Who é!"),
+            "Your eye ban, or Iban's? Ibanez. doctor hoo eh!"
+        );
+        assert_eq!(Lexicon::default().apply("x"), "x");
+    }
+}
