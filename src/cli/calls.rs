@@ -10,6 +10,9 @@ use super::Format;
 use crate::call::record::{CallRecord, CallSummary, Outcome};
 use crate::store::{DATABASE, Retention, Store};
 
+/// Calls among which those of a plan are looked for.
+const MOST_CALLS: u32 = 100_000;
+
 /// Arguments of `sidetone calls`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -79,9 +82,24 @@ async fn execute(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// The store of a folder that has one: looking must not make an empty one in a folder that was misspelt.
-async fn existing(data: &Path) -> anyhow::Result<Store> {
+pub(super) async fn existing(data: &Path) -> anyhow::Result<Store> {
     anyhow::ensure!(data.join(DATABASE).is_file(), "no calls in `{}` (name the folder with --data)", data.display());
     Ok(Store::open(data, Retention::default()).await?)
+}
+
+/// The latest calls of a plan whose transcripts are still kept, newest first.
+pub(super) fn of_plan(data: &Path, plan: &str, limit: u32) -> anyhow::Result<Vec<CallRecord>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let store = existing(data).await?;
+        let calls = store.list(MOST_CALLS).await?;
+        let mut found = Vec::new();
+        for call in calls.iter().filter(|call| call.plan == plan && call.has_transcript).take(limit as usize) {
+            found.extend(store.get(&call.id).await?);
+        }
+        store.close().await;
+        Ok(found)
+    })
 }
 
 fn table(calls: &[CallSummary]) -> String {

@@ -5,16 +5,24 @@ pub mod calls;
 pub mod check;
 pub mod demo;
 pub mod eval;
+pub mod fmt;
+pub mod graph;
 pub mod latency;
 pub mod listen;
 pub mod load;
 mod logging;
 pub mod models;
+pub mod new;
 mod phone;
 mod plans;
+pub mod questions;
+pub mod replay;
+mod sarif;
 pub mod say;
+pub mod schema;
 mod sentences;
 pub mod serve;
+pub mod talk;
 pub mod test;
 pub mod train;
 
@@ -59,6 +67,20 @@ enum Command {
     Check(check::Args),
     /// Run a dialplan's scenarios in virtual time.
     Test(test::Args),
+    /// Make a dialplan with its scenarios, to begin from.
+    New(new::Args),
+    /// Be the caller of a dialplan, by typing.
+    Talk(talk::Args),
+    /// Draw a dialplan, with the calls that it had laid over.
+    Graph(graph::Args),
+    /// List what callers asked and the dialplan does not understand, with drafts of answers.
+    Questions(questions::Args),
+    /// Run a recorded call against today's dialplan.
+    Replay(replay::Args),
+    /// Write dialplans and scenarios in one form, comments kept.
+    Fmt(fmt::Args),
+    /// Print the JSON Schema of dialplans or scenarios, for editors.
+    Schema(schema::Args),
     /// Fetch, list and verify the models.
     Models(models::Args),
     /// Measure accuracy on labelled data.
@@ -85,6 +107,13 @@ impl Cli {
             Command::Latency(args) => latency::run(args),
             Command::Check(args) => check::run(args),
             Command::Test(args) => test::run(args),
+            Command::New(args) => new::run(args),
+            Command::Talk(args) => talk::run(args),
+            Command::Graph(args) => graph::run(args),
+            Command::Questions(args) => questions::run(args),
+            Command::Replay(args) => replay::run(args),
+            Command::Fmt(args) => fmt::run(args),
+            Command::Schema(args) => schema::run(args),
             Command::Models(args) => models::run(args),
             Command::Eval(args) => eval::run(args),
             Command::Listen(args) => listen::run(args),

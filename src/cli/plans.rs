@@ -73,3 +73,20 @@ pub(super) fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
         help: None,
     }
 }
+
+/// The one plan that a command is about; its mistakes, a line each, when it does not check.
+pub(super) fn load(path: &Path) -> anyhow::Result<(PathBuf, dialplan::Plan)> {
+    let found = plans(path).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+    let [file] = found.as_slice() else {
+        anyhow::bail!("{} holds {} plans; name one of them", path.display(), found.len());
+    };
+    let source = read(file).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
+    let checked = dialplan::load(&source, &file.display().to_string());
+    match checked.plan {
+        Some(plan) => Ok((file.clone(), plan)),
+        None => {
+            let errors: Vec<String> = checked.diagnostics.iter().map(ToString::to_string).collect();
+            anyhow::bail!("the plan does not check:\n{}", errors.join("\n"))
+        }
+    }
+}

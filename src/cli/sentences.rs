@@ -70,6 +70,17 @@ impl Sentences {
         }
     }
 
+    /// The same for what somebody said: nothing of it is kept.
+    pub(super) fn embed_once(&mut self, text: &str) -> Vec<f32> {
+        if self.known.is_none() {
+            return sim::embed(text);
+        }
+        self.compute(text).unwrap_or_else(|error| {
+            self.trouble.get_or_insert(error.to_string());
+            vec![0.0; DIMENSIONS]
+        })
+    }
+
     fn compute(&mut self, text: &str) -> anyhow::Result<Vec<f32>> {
         let model = match &mut self.model {
             Some(model) => model,

@@ -83,5 +83,17 @@ fn now() -> Instant {
     Instant::now()
 }
 
+/// Whether a plan's scenarios pass, for the tests of other commands.
+#[cfg(test)]
+pub(super) fn all_pass(plan: &std::path::Path, least: Option<f64>) -> bool {
+    let mut sentences = Sentences::new(Meaning::Words).expect("words need no model");
+    let suites = suite::find(plan).expect("a plan").into_iter().map(|(plan, only)| {
+        Suite::run(&plan, &only, &Options::default(), &mut sentences, now).expect("readable files")
+    });
+    let suites: Vec<Suite> = suites.collect();
+    print!("{}", report::human(&suites, None, &report::Show { coverage: true, ..report::Show::default() }));
+    suites.iter().all(|suite| suite.passed(least))
+}
+
 #[cfg(test)]
 mod tests;

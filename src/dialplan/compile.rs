@@ -4,6 +4,7 @@
 mod flow;
 mod parts;
 mod requests;
+mod review;
 mod slots;
 mod steps;
 mod think;
@@ -158,6 +159,7 @@ impl<'a> Compiler<'a, '_> {
         let states: Vec<_> = raw.states.iter().map(|state| self.state(state)).collect();
         let start = self.start();
         self.flow(&shared, &states);
+        self.review(&shared, &states);
         let human = self.human(&shared);
         Plan {
             name: raw.name.as_ref().map(|name| name.text.clone()).unwrap_or_default(),

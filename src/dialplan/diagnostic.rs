@@ -86,6 +86,18 @@ pub enum Code {
     DeadEnd,
     /// States that lead to each other without ever waiting for the caller.
     EndlessLoop,
+    /// States that may lead to each other without waiting for the caller.
+    PossibleLoop,
+    /// A state from which no way leads to an end or to a human.
+    NoEnd,
+    /// A listening state from which nothing leads on.
+    NoWayOn,
+    /// A listening state that leaves a caller alone who is not understood.
+    MissingFallback,
+    /// Examples of different intents that are alike.
+    OverlappingIntents,
+    /// A text that no voice can say.
+    UnsayableText,
     /// A state that nothing leads to.
     UnreachableState,
     /// A step after one that never comes back.
@@ -172,13 +184,15 @@ pub(super) struct Report<'a> {
     current: usize,
     found: Vec<Diagnostic>,
     dropped: usize,
+    /// Whether an error is among those that were dropped.
+    lost: bool,
     compared: usize,
 }
 
 impl<'a> Report<'a> {
     pub(super) fn new(file: &str, source: &'a [u8]) -> Self {
         let files = vec![(file.to_string(), Cow::Borrowed(source))];
-        Self { files, current: 0, found: Vec::new(), dropped: 0, compared: 0 }
+        Self { files, current: 0, found: Vec::new(), dropped: 0, lost: false, compared: 0 }
     }
 
     /// From now on another file of the plan is read; [`Report::back`] takes what this returns. `path` is relative to
@@ -233,6 +247,7 @@ impl<'a> Report<'a> {
     fn push(&mut self, at: &Span, severity: Severity, code: Code, message: String, help: Option<String>) {
         if self.found.len() >= MAX_DIAGNOSTICS {
             self.dropped += 1;
+            self.lost |= severity == Severity::Error;
             return;
         }
         let (line, column) = (at.line.max(1), at.column.max(1));
@@ -265,6 +280,11 @@ impl<'a> Report<'a> {
         Span { line, column, bytes: start..start + word.len(), file: within.file }
     }
 
+    /// Whether an error has been reported.
+    pub(super) fn has_errors(&self) -> bool {
+        self.lost || self.found.iter().any(|d| d.severity == Severity::Error)
+    }
+
     /// The diagnostics in the order of the file, and whether there is no error among them.
     pub(super) fn finish(mut self) -> (Vec<Diagnostic>, bool) {
         // The plan's own file first, then the others as they were read.
@@ -272,7 +292,9 @@ impl<'a> Report<'a> {
         self.found.sort_by_key(|d| (order(d), d.line, d.column));
         if let Some(last) = self.found.last().filter(|_| self.dropped > 0) {
             let message = format!("{} more were found; mend these first", self.dropped);
-            self.found.push(Diagnostic { severity: Severity::Error, message, help: None, ..last.clone() });
+            // A flood of doubts alone refuses no plan.
+            let severity = if self.lost { Severity::Error } else { Severity::Warning };
+            self.found.push(Diagnostic { severity, message, help: None, ..last.clone() });
         }
         let sound = self.found.iter().all(|d| d.severity != Severity::Error);
         (self.found, sound)

@@ -12,12 +12,16 @@ mod compile;
 mod coverage;
 mod diagnostic;
 mod files;
+pub mod format;
+pub mod graph;
 mod lines;
 pub mod markup;
+mod overlap;
 mod plan;
 mod raw;
 mod request;
 pub mod scenario;
+pub mod schema;
 pub mod script;
 mod slot;
 mod speak;
@@ -29,6 +33,7 @@ mod yaml;
 pub use coverage::{Coverage, Covered, Part};
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use files::{Files, NoFiles};
+pub use overlap::{MOST_SENTENCES, Sentence, overlaps};
 pub use plan::{Intent, Plan};
 pub use slot::{Slot, SlotKind};
 pub use yaml::MAX_BYTES;
@@ -40,6 +45,8 @@ pub struct Checked {
     pub plan: Option<Plan>,
     /// Every mistake and doubt, in the order of the file.
     pub diagnostics: Vec<Diagnostic>,
+    /// The examples of intents and the plan's own questions, for [`overlaps`].
+    pub sentences: Vec<Sentence>,
 }
 
 impl Checked {
@@ -57,12 +64,14 @@ pub fn load(source: &[u8], file: &str) -> Checked {
 /// The same for a plan that may name sub-plans and clips, which `files` reads.
 pub fn load_with(source: &[u8], file: &str, files: &dyn Files) -> Checked {
     let mut report = diagnostic::Report::new(file, source);
+    let mut sentences = Vec::new();
     let plan = yaml::read(source, &mut report).and_then(|node| raw::read(&node, &mut report)).map(|mut raw| {
         files::gather(&mut raw, files, &mut report);
+        sentences = overlap::sentences(&raw);
         compile::compile(&raw, &mut report)
     });
     let (diagnostics, sound) = report.finish();
-    Checked { plan: plan.filter(|_| sound), diagnostics }
+    Checked { plan: plan.filter(|_| sound), diagnostics, sentences }
 }
 
 #[cfg(test)]

@@ -38,6 +38,24 @@ pub struct Stub {
     pub answer: Result<serde_json::Value, String>,
 }
 
+/// Which answers of a scenario have been given.
+#[derive(Debug, Clone, Default)]
+pub struct Given(Vec<usize>);
+
+impl Given {
+    /// The answer to a look-up: the next one that was not given yet, or else the last one that fits.
+    pub fn answer(&mut self, stubs: &[Stub], url: &str) -> Result<serde_json::Value, String> {
+        let fits = |at: &usize| matches_pattern(&stubs[*at].url, url);
+        let fresh = (0..stubs.len()).find(|at| fits(at) && !self.0.contains(at));
+        let at = fresh.or_else(|| (0..stubs.len()).rev().find(fits));
+        let at = at.ok_or("the scenario has no answer for this address (`fetches:`)")?;
+        if fresh.is_some() {
+            self.0.push(at);
+        }
+        stubs[at].answer.clone()
+    }
+}
+
 /// One turn: what the caller does, and what is expected of the plan then. Without an act the expectations are about what
 /// has happened since the last one.
 #[derive(Debug, Clone, PartialEq)]

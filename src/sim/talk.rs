@@ -310,6 +310,11 @@ impl Talk {
         self.listening.as_ref().map(|listen| &listen.expect)
     }
 
+    /// How long it waits for the first sound.
+    pub fn patience(&self) -> Option<Duration> {
+        self.listening.as_ref().map(|listen| listen.timeout)
+    }
+
     /// 0..1, as the script sees it.
     pub fn frustration(&self) -> f32 {
         self.feigned.unwrap_or_else(|| self.frustration.score())

@@ -8,7 +8,7 @@ use jiff::civil::DateTime;
 use super::talk::{Ending, Surroundings, Talk, Told, Utterance};
 use crate::call::line::Line;
 use crate::dialplan::Coverage;
-use crate::dialplan::scenario::{Act, Expectation, Expected, Outcome, Scenario, Stub, matches_pattern};
+use crate::dialplan::scenario::{Act, Expectation, Expected, Given, Outcome, Scenario, matches_pattern};
 use crate::dialplan::script::{Fetch, MASKED, Target, TransferFailure};
 use crate::dialplan::ways::End;
 use crate::speech::emotion::Mood;
@@ -60,7 +60,7 @@ pub fn run(line: &Arc<Line>, scenario: &Scenario, tools: &mut Tools<'_>, coverag
         states: Vec::new(),
         ends: Vec::new(),
     };
-    let mut around = World { scenario, used: vec![0; scenario.fetches.len()], tools };
+    let mut around = World { scenario, given: Given::default(), tools };
     let opening = stage.talk.open(scenario.caller.clone(), &mut around);
     stage.happened(opening);
     for turn in &scenario.turns {
@@ -80,8 +80,7 @@ pub fn run(line: &Arc<Line>, scenario: &Scenario, tools: &mut Tools<'_>, coverag
 /// The scenario's world.
 struct World<'a, 't> {
     scenario: &'a Scenario,
-    /// How often each answer was given.
-    used: Vec<u32>,
+    given: Given,
     tools: &'a mut Tools<'t>,
 }
 
@@ -91,14 +90,7 @@ impl Surroundings for World<'_, '_> {
     }
 
     fn fetch(&mut self, fetch: &Fetch) -> Result<serde_json::Value, String> {
-        let stubs = &self.scenario.fetches;
-        let same = |stub: &Stub| matches_pattern(&stub.url, &fetch.url);
-        let fresh = stubs.iter().enumerate().position(|(at, stub)| same(stub) && self.used[at] == 0);
-        let Some(at) = fresh.or_else(|| stubs.iter().rposition(same)) else {
-            return Err("the scenario has no answer for this address (`fetches:`)".into());
-        };
-        self.used[at] += 1;
-        stubs[at].answer.clone()
+        self.given.answer(&self.scenario.fetches, &fetch.url)
     }
 
     fn ring(&mut self, _: &Target) -> Result<(), TransferFailure> {
@@ -345,8 +337,8 @@ fn named(outcome: Outcome) -> &'static str {
     }
 }
 
-/// A line of the transcript.
-fn written(told: &Told) -> Option<String> {
+/// A line of the transcript: `>` what the caller did, `<` what was said, `*` all else. Nothing masked is in it.
+pub fn written(told: &Told) -> Option<String> {
     Some(match told {
         Told::State(state) => format!("* state {state}"),
         Told::Said { masked: true, .. } => format!("< {MASKED}"),

@@ -6,7 +6,7 @@ use super::Confirm;
 use super::fields::{Fields, texts};
 
 /// The verbs, and the keys that may stand beside each (besides `when`).
-const VERBS: &[(&str, &[&str])] = &[
+pub(in super::super) const VERBS: &[(&str, &[&str])] = &[
     ("say", &["interruptible"]),
     ("play", &["text", "interruptible"]),
     ("ask", &["prompt", "confirm", "tries", "failed", "timeout"]),

@@ -10,12 +10,12 @@ fn places(source: &str) -> Vec<String> {
 
 /// A sound plan around these states.
 fn with_states(states: &str) -> String {
-    let head = "dialplan: t\nintents:\n  go: [go on]\nslots:\n  pin: {type: digits, length: 4, mask: true, prompt: PIN?}\n  n: {type: number, prompt: How many?}\nstart: a\nstates:\n";
+    let head = "dialplan: t\nintents:\n  go: [go on]\nslots:\n  pin: {type: digits, length: 4, mask: true, prompt: PIN?}\n  n: {type: number, prompt: How many?}\nhandover: [{when: misses >= 3, to: 'queue:q'}]\nstart: a\nstates:\n";
     format!("{head}{states}")
 }
 
 /// Lines before the first state of [`with_states`].
-const HEAD: u32 = 8;
+const HEAD: u32 = 9;
 
 fn in_states(states: &str) -> Vec<String> {
     let found = found(&with_states(states));
@@ -114,7 +114,12 @@ fn each_rule_finds_its_mistake() {
         ("  a: {steps: [{ask: pin}, {set: {x: '{{ slots.pin }}'}}, {end: }]}\n", &["1:47 masked-leak"]),
         ("  a: {steps: [{ask: pin}, {transfer: queue:q, reason: '{{ slots.pin }}'}]}\n", &["1:65 masked-leak"]),
         ("  a: {steps: [{say: '{{ slots.n }}'}, {end: }]}\n", &["1:31 unasked-slot"]),
-        ("  a: {steps: [{fetch: 'http://h/', failed: a}, {end: }]}\n", &[]),
+        ("  a: {steps: [{fetch: 'http://h/', failed: a}, {end: }]}\n", &["1:3 possible-loop"]),
+        ("  a: {steps: [{fetch: 'http://h/', failed: b}, {end: }]}\n  b: {steps: [{end: }]}\n", &[]),
+        ("  a: {steps: [{when: misses > 1, goto: b}, {end: }]}\n  b: {steps: [{goto: a}]}\n", &["1:3 possible-loop"]),
+        ("  a: {steps: [{ask: n, failed: b}, {end: }]}\n  b: {steps: [{goto: a}]}\n", &[]),
+        ("  a: {steps: [{say: 'See www.example.com'}, {end: }]}\n", &["1:21 unsayable-text"]),
+        ("  a: {steps: [{listen: '**'}], on: {go: a}}\n", &["1:24 unsayable-text"]),
         ("  a: {steps: [{fetch: 'http://h/'}, {end: }]}\n", &["1:15 missing-failed"]),
         ("  a: {steps: [{fetch: 'ftp://h/', failed: a}, {end: }]}\n", &["1:23 bad-url"]),
         ("  a: {steps: [{fetch: 'http://{{ last }}/', failed: a}, {end: }]}\n", &["1:23 bad-url"]),
@@ -128,7 +133,7 @@ fn each_rule_finds_its_mistake() {
         ("  a: {steps: [{listen: x}], on: {1: a, go: {to: a, key: 1}}}\n", &["1:57 key-clash"]),
         ("  a: {steps: [{listen: x}], on: {go: {to: a, key: 12}}}\n", &["1:51 bad-value"]),
         ("  a: {steps: [{listen: x}], otherwise: z}\n", &["1:40 unknown-state"]),
-        ("  a: {steps: [{listen: x}]}\n  b: {steps: [{end: }]}\n", &["2:3 unreachable-state"]),
+        ("  a: {steps: [{listen: x}]}\n  b: {steps: [{end: }]}\n", &["1:3 no-way-on", "2:3 unreachable-state"]),
         ("  a: {steps: [{listen: x}]}\n  a: {steps: [{end: }]}\n", &["2:3 duplicate-key"]),
         ("  a: {steps: [{listen: x}], handover: [{when: misses > 2}]}\n", &["1:40 missing-key"]),
     ];
@@ -193,4 +198,27 @@ fn a_plan_without_anything_says_what_it_needs() {
 fn another_language_is_doubted() {
     let source = "dialplan: t\nlanguage: de-DE\nstart: s\nstates:\n  s: {steps: [{end: }]}\n";
     assert_eq!(places(source), ["2:11 language"]);
+}
+
+#[test]
+fn callers_who_are_left_alone_and_calls_without_an_end_are_doubted() {
+    let plan = |rest: &str| {
+        format!("dialplan: t\nintents: {{go: [go on, \"Go on!\"], on: [go ON, further]}}\nstart: a\nstates:\n{rest}")
+    };
+    let alone = plan("  a: {steps: [{listen: x}], on: {go: b, on: a}}\n  b: {steps: [{goto: a}]}\n");
+    assert_eq!(
+        places(&alone),
+        ["2:39 overlapping-intents", "5:3 missing-fallback", "5:3 no-end", "6:3 no-end"],
+        "{:#?}",
+        found(&alone)
+    );
+    let both = found(&alone).remove(0);
+    assert!(both.message.contains("\"go ON\"") && both.message.contains("\"go on\" (line 2)"), "{both}");
+    for mended in [
+        "on: {go: b, on: a}, otherwise: b}\n  b: {steps: [{end: }]}\n",
+        "on: {go: a, on: a}, handover: [{when: misses > 2, to: 'queue:q'}]}\n",
+    ] {
+        let source = plan(&format!("  a: {{steps: [{{listen: x}}], {mended}"));
+        assert_eq!(places(&source), ["2:39 overlapping-intents"], "{source}");
+    }
 }

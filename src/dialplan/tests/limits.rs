@@ -123,7 +123,9 @@ states:
 #[test]
 fn five_hundred_states_are_checked_in_linear_time() {
     let build = |states: usize| {
-        let mut source = String::from("dialplan: big\nintents: {go: [go on]}\nstart: s0\nstates:\n");
+        let mut source = String::from(
+            "dialplan: big\nintents: {go: [go on]}\nhandover: [{when: misses >= 3, to: 'queue:x'}]\nstart: s0\nstates:\n",
+        );
         for at in 0..states {
             let next = (at + 1) % states;
             writeln!(source, "  s{at}:\n    steps:\n      - say: State {at}, {{{{ greeting() }}}}.").unwrap();
