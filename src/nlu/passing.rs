@@ -7,10 +7,11 @@ use jiff::civil::Date;
 
 use super::language::Language;
 use super::slots::{Fill, SlotKind, fill_in};
-use super::text::bounded;
 
 /// Words that are looked at; nobody gives more values in one breath.
 const LONGEST: usize = 40;
+/// Characters that are looked at, so that a text without spaces costs no more than one of words.
+const LONGEST_TEXT: usize = 500;
 /// Stands where words were taken. It is no word of any kind's, so that nothing is read across it.
 const GAP: &str = "xqx";
 
@@ -28,7 +29,8 @@ pub struct Given {
 /// The values that a text holds for `wanted` slots, sorted by slot. Kinds that any words could fill (free text, a name
 /// that nothing leads to, a yes) are left to the question that asks for them. `today` is the caller's date.
 pub fn in_passing(language: &dyn Language, text: &str, wanted: &[(usize, &SlotKind)], today: Date) -> Vec<Given> {
-    let mut words: Vec<&str> = language.pieces(bounded(text)).into_iter().take(LONGEST).collect();
+    let end = text.char_indices().nth(LONGEST_TEXT).map_or(text.len(), |(at, _)| at);
+    let mut words: Vec<&str> = language.pieces(&text[..end]).into_iter().take(LONGEST).collect();
     let mut order: Vec<(usize, &SlotKind)> = wanted.iter().copied().filter(|(_, kind)| rank(kind) < NEVER).collect();
     order.sort_by_key(|(_, kind)| rank(kind));
     let mut found: Vec<Given> = Vec::new();
