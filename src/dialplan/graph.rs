@@ -177,7 +177,7 @@ mod tests {
         load(source.as_bytes(), "x").plan.unwrap()
     }
 
-    const PLAN: &str = "dialplan: x\nintents: {film: [what is on]}\nhandover: [{when: misses >= 3, to: 'queue:box'}]\nstart: hello\nstates:\n  hello: {steps: [{listen: 'A <b> & \"c\"?'}], on: {film: {to: film, key: 1}, no: bye}}\n  film: {steps: [{say: Casablanca.}, {goto: hello}]}\n  bye: {steps: [{end: }]}\n";
+    const PLAN: &str = "dialplan: x\nintents: {film: [what is on]}\nhandover: [{when: misses >= 3, to: 'queue:box'}]\nstart: hello\nstates:\n  hello: {steps: [{listen: 'A & \"c\"?'}], on: {film: {to: film, key: 1}, no: bye}}\n  film: {steps: [{say: Casablanca.}, {goto: hello}]}\n  bye: {steps: [{end: }]}\n";
 
     #[test]
     fn both_pictures_hold_every_state_and_every_way() {
