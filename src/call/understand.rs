@@ -26,6 +26,8 @@ const ACCEPT_OVER_TEXT: f32 = 0.9;
 const PERSON: f32 = 0.97;
 /// From this score on an intent is plain enough to stand alone.
 const PLAIN: f32 = 0.7;
+/// The score of an example's own words.
+const WRITTEN: f32 = 0.995;
 
 /// What a turn means. Indices are the plan's.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -219,8 +221,11 @@ impl Understanding {
         }
         let answers = meaning.yes_no.is_some() && self.awaits_yes_no(listen);
         let plain = |found: Option<(usize, f32)>| found.is_some_and(|(_, score)| score >= PLAIN);
+        let written = |found: Option<(usize, f32)>| found.is_some_and(|(_, score)| score >= WRITTEN);
         match meaning {
             _ if answers => Words::Complete,
+            // Word for word what the plan's author wrote: nothing is missing, however the voice fell.
+            _ if written(meaning.intent) || written(meaning.knowledge) => Words::Complete,
             _ if meaning.slot.is_some() => Words::Likely,
             _ if plain(meaning.intent) || plain(meaning.knowledge) => Words::Likely,
             _ => Words::Unknown,

@@ -33,7 +33,7 @@ const UNFINISHED_MS: u32 = 1_500;
 /// Silence after which words that leave nothing open end the turn, ms.
 const COMPLETE_MS: u32 = 160;
 /// Words that can stand alone, in a voice that fell, in one that did not, or unknown.
-const LIKELY_MS: (u32, u32, u32) = (224, 800, 384);
+const LIKELY_MS: (u32, u32, u32) = (224, 512, 384);
 /// Words that say nothing, in a voice that fell, and in one that did not.
 const UNKNOWN_MS: (u32, u32) = (320, 1_000);
 

@@ -94,7 +94,7 @@ async fn measure(server: &Server, clips: &Clips, callers: usize) -> anyhow::Resu
     let rounds = |n: usize| if callers == 1 { n } else { n.div_ceil(2) };
     server.log();
     let (mut cached, mut synth, mut barge, mut typed, mut words) = (vec![], vec![], vec![], vec![], vec![]);
-    for _ in 0..rounds(4) {
+    for _ in 0..rounds(3) {
         let turns = vec![Turn::Interrupt(clips.open.clone()), open(), open(), open()];
         let reports = server.load(callers, turns).await?;
         words.extend(word_times(&server.log(), &reports, &[(&clips.open, OPEN); 4]));
@@ -102,19 +102,19 @@ async fn measure(server: &Server, clips: &Clips, callers: usize) -> anyhow::Resu
         barge.extend(reports.iter().flat_map(|r| r.barge_in_ms.clone()));
     }
     // Each call has a number of its own, which is read out: nobody has heard that answer before.
-    for round in 0..rounds(8) {
+    for round in 0..rounds(5) {
         let turns = vec![Turn::Interrupt(clips.balance.clone())];
         let reports = server.load_as(10_000 * callers + 100 * round, callers, turns).await?;
         words.extend(word_times(&server.log(), &reports, &[(&clips.balance, BALANCE)]));
         synth.extend(reports.iter().flat_map(|r| r.answer_ms.clone()));
         barge.extend(reports.iter().flat_map(|r| r.barge_in_ms.clone()));
     }
-    for _ in 0..rounds(4) {
+    for _ in 0..rounds(2) {
         let reports = server.load(callers, vec![Turn::Interrupt(clips.angry.clone())]).await?;
         words.extend(word_times(&server.log(), &reports, &[(&clips.angry, ANGRY)]));
         barge.extend(reports.iter().flat_map(|r| r.barge_in_ms.clone()));
     }
-    for _ in 0..rounds(4) {
+    for _ in 0..rounds(2) {
         let reports = server.load_to("200", callers, Duration::from_millis(150), keys()).await?;
         typed.extend(reports.iter().flat_map(|r| r.key_ms.clone()));
     }
