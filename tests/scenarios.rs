@@ -170,6 +170,49 @@ fn a_cough_does_not_take_the_floor() {
 }
 
 #[test]
+fn a_listeners_sound_does_not_end_the_prompt_it_listens_to() {
+    let acts = vec![Act::Over("uh-huh"), Act::Say("what is my balance"), Act::HangUp];
+    let played = play(&test_line(), Scenario::new(acts));
+    assert!(at(&played, |r| matches!(r, Report::WentOn)).is_some(), "{:?}", played.reports);
+    let whole = |r: &Report| matches!(r, Report::Said { text, whole: true } if text.starts_with("Welcome"));
+    assert!(at(&played, whole).is_some(), "{:?}", played.reports);
+    assert_eq!(played.record.turns[0].text, "what is my balance");
+    assert_eq!(played.record.turns.len(), 1);
+}
+
+#[test]
+fn words_that_follow_a_listeners_sound_are_never_lost() {
+    // The greeting ends before, while and after the sound is taken for what it is.
+    for length in 6..40 {
+        let plan = format!(
+            "dialplan: short\nlanguage: en-US\nintents: {{balance: [what is my balance]}}\nstart: hello\nstates:\n  hello:\n    \
+             steps: [{{listen: {}}}]\n    on: {{balance: bye}}\n    otherwise: bye\n  bye: {{steps: [{{say: Goodbye.}}, {{end: }}]}}\n",
+            "a".repeat(length)
+        );
+        for pause in [120, 200, 280] {
+            let pause = Act::Wait(Duration::from_millis(pause));
+            let acts = vec![Act::Over("uh-huh"), pause, Act::On("what is my balance"), Act::HangUp];
+            let mut scenario = Scenario::new(acts);
+            scenario.costs.recognition = Duration::from_millis(40);
+            let played = play(&plan_of(&plan, &[]), scenario);
+            let heard = played.record.turns.iter().any(|turn| turn.text == "what is my balance");
+            assert!(heard, "{length} letters, {:?}", played.reports);
+        }
+    }
+}
+
+#[test]
+fn a_goodbye_that_is_spoken_over_ends_the_call() {
+    let plan = "dialplan: bye\nlanguage: en-US\nintents: {balance: [what is my balance]}\nstart: hello\nstates:\n  hello:\n    \
+                steps: [{listen: How can I help?}]\n    on: {balance: bye}\n    otherwise: bye\n  bye: {steps: [{say: Thank you \
+                for calling and goodbye for now.}, {end: }]}\n";
+    let acts = vec![Act::Say("what is my balance"), Act::Over("thanks and goodbye to you and to all of yours")];
+    let played = play(&plan_of(plan, &[]), Scenario::new(acts));
+    assert!(played.ended);
+    assert!(at(&played, |r| matches!(r, Report::WentOn)).is_none(), "{:?}", played.reports);
+}
+
+#[test]
 fn silence_is_asked_again_and_then_a_human_is_rung() {
     let played = play(&test_line(), Scenario::new(vec![Act::Wait(Duration::from_secs(120)), Act::HangUp]));
     assert!(said(&played).contains("Tell me what you need."), "{}", said(&played));

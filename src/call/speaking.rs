@@ -321,6 +321,8 @@ impl Speaking {
     /// Returns the lines as far as they were heard.
     pub fn interrupt(&mut self) -> Vec<Heard> {
         if !self.interruptible() {
+            // What may not be interrupted may not be held either.
+            self.playout.hold(false);
             return Vec::new();
         }
         let lines = std::mem::take(&mut self.lines);

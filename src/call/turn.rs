@@ -8,6 +8,9 @@
 //! Resumed ─▶ all of it is thrown away, and counted
 //! ```
 
+mod barge_in;
+mod feeling;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +25,7 @@ use super::timers::Timer;
 use super::understand::Meaning;
 use super::{Call, Phase, TICK};
 use crate::dialplan::script;
-use crate::nlu::{flow, person, text as words};
+use crate::nlu::{flow, text as words};
 use crate::speech::commit::Streaming;
 use crate::speech::emotion;
 use crate::speech::prosody::Features;
@@ -34,8 +37,6 @@ const PARTIAL_DEADLINE: Duration = Duration::from_millis(1_500);
 const TURN_END_DEADLINE: Duration = Duration::from_millis(800);
 /// A final result that comes later is taken for none: the caller is asked again.
 const FINAL_DEADLINE: Duration = Duration::from_secs(8);
-/// Speech over our line that lasts this long takes the floor whatever its words are.
-const DOUBT: Duration = Duration::from_millis(900);
 /// Turns that may wait for understanding; a caller cannot speak faster than that.
 const MOST_WAITING: usize = 4;
 
@@ -178,68 +179,6 @@ impl Call {
         }
     }
 
-    /// The caller speaks over our line: it is held until it is sure whether they take the floor.
-    fn hold(&mut self, now: Instant) {
-        self.speaking.duck(false);
-        self.speaking.hold(true);
-        self.wire.interrupted(now);
-        self.timers.set(Timer::Doubt, now + DOUBT);
-        if let Some(turn) = self.turns.waiting.back_mut() {
-            turn.doubtful = true;
-            turn.ignored = false;
-        }
-    }
-
-    /// They do.
-    pub(super) fn barged_in(&mut self, now: Instant) {
-        self.timers.clear(Timer::Doubt);
-        if let Some(turn) = self.turns.waiting.back_mut() {
-            turn.doubtful = false;
-        }
-        self.interrupt(now);
-        if let Some(after) = self.turns.silenced.take() {
-            self.silenced(after);
-        }
-        self.turns.events.push(emotion::Event::Interruption);
-        self.log.event(now, "the caller interrupted");
-        self.run(now, script::Input::Interrupted);
-    }
-
-    /// Our line has fallen silent, so long after the first packet of the sound that stopped it.
-    pub(super) fn silenced(&mut self, after: Duration) {
-        if self.speaking.is_held() {
-            self.turns.silenced = Some(after);
-        } else {
-            self.report(Report::Interrupted { after_ms: ms(after) });
-        }
-    }
-
-    /// The time of doubt is over: whoever still speaks, or is not heard yet, takes the floor.
-    pub(super) fn doubt_over(&mut self, now: Instant) {
-        if self.turns.waiting.back().is_some_and(|turn| turn.doubtful) {
-            self.barged_in(now);
-        } else if self.speaking.is_held() {
-            self.go_on(now);
-        }
-    }
-
-    /// They do not: our line goes on from where it was.
-    fn go_on(&mut self, now: Instant) {
-        self.timers.clear(Timer::Doubt);
-        self.speaking.hold(false);
-        self.turns.silenced = None;
-        self.hearing.we_start(self.speaking.interruptible());
-        self.log.event(now, "our line went on after a sound that was no interruption");
-        self.report(Report::WentOn);
-        let Some(turn) = self.turns.waiting.back_mut() else { return };
-        turn.doubtful = false;
-        turn.ignored = true;
-        if turn.ended.is_some() {
-            self.turns.waiting.pop_back();
-            self.timers.clear(Timer::Engine);
-        }
-    }
-
     fn began(&mut self, start: u64) {
         self.timers.clear(Timer::NoInput);
         if self.phase != Phase::Script {
@@ -332,6 +271,8 @@ impl Call {
         turn.meaning = None;
         turn.evidence = Evidence::default();
         turn.stage = Stage::Recognizing;
+        // What began as a "mhm" goes on: all of its words count.
+        turn.ignored = false;
         // Its words would come back under the old name.
         if let Some(partial) = turn.partial.take() {
             partial.abort();
@@ -540,54 +481,6 @@ impl Call {
         let plan = &self.line.plan;
         meaning.slot.is_some() && self.expects_masked()
             || meaning.slots.iter().any(|(slot, _)| plan.slots().get(*slot).is_some_and(|slot| slot.mask))
-    }
-
-    /// What this turn says about the course of the conversation.
-    fn dialogue_events(&mut self, meaning: &Meaning, intent: Option<&str>, text: &str) {
-        if meaning.is_nothing() {
-            self.turns.events.push(emotion::Event::NoMatch);
-        }
-        match intent {
-            Some(intent) if self.turns.last_intent.as_deref() == Some(intent) => {
-                self.turns.events.push(emotion::Event::RepeatedIntent);
-            }
-            Some(intent) => self.turns.last_intent = Some(intent.to_owned()),
-            None => {}
-        }
-        if person::asks_for_person(text) {
-            self.turns.events.push(emotion::Event::AskedForPerson);
-        }
-    }
-
-    /// How it was said: updates the score; returns its reasons.
-    fn felt(&mut self, now: Instant, features: &Features, text: &str) -> Vec<String> {
-        let events = std::mem::take(&mut self.turns.events);
-        if !self.line.emotion {
-            return Vec::new();
-        }
-        self.frustration.utterance(features, text, &events);
-        let reasons = self.frustration.reasons();
-        let frustration = self.signal();
-        self.report(Report::Felt { frustration, mood: self.frustration.mood(), reasons: reasons.clone() });
-        if self.phase != Phase::Script {
-            self.log.event(now, format!("frustration {frustration:.2} while with an agent"));
-        }
-        reasons
-    }
-
-    /// Lets the script know how the caller feels.
-    pub(super) fn signal(&mut self) -> f32 {
-        let frustration = self.frustration.score();
-        let mood = match self.frustration.mood() {
-            emotion::Mood::Calm => script::Mood::Calm,
-            emotion::Mood::Tense => script::Mood::Tense,
-            emotion::Mood::Angry => script::Mood::Angry,
-        };
-        self.log.frustration(frustration);
-        self.script.signals(frustration, mood);
-        let voice = self.frustration.arousal();
-        self.script.trends(voice, self.frustration.trend(), self.frustration.arousal_trend());
-        frustration
     }
 
     fn tell_script(&mut self, now: Instant, heard: script::Heard) {

@@ -15,6 +15,7 @@ use crate::call::ports::{
     AbortFlag, Done, Embedder, Hint, JobError, Keep, RecognizeJob, Recognizer, Role, SayId, SynthesizeJob, Synthesizer,
     TurnId, VoiceDetector,
 };
+use crate::nlu::word_errors::word_errors;
 
 fn model(name: &str, file: &str) -> Option<PathBuf> {
     let found = Registry::builtin().path(name, file);
@@ -56,19 +57,6 @@ fn words(text: &str) -> Vec<String> {
     let plain: String =
         text.to_lowercase().chars().map(|c| if c.is_alphanumeric() || c == '\'' { c } else { ' ' }).collect();
     plain.split_whitespace().map(str::to_string).collect()
-}
-
-/// Word errors (substitutions, insertions, deletions) of `heard` against `said`: Levenshtein's distance.
-fn word_errors(said: &[String], heard: &[String]) -> usize {
-    let mut row: Vec<usize> = (0..=heard.len()).collect();
-    for (i, word) in said.iter().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, other) in heard.iter().enumerate() {
-            let best = (diagonal + usize::from(word != other)).min(row[j] + 1).min(row[j + 1] + 1);
-            diagonal = std::mem::replace(&mut row[j + 1], best);
-        }
-    }
-    row[heard.len()]
 }
 
 const LINES: &[&str] = &[

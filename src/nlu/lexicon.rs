@@ -13,6 +13,104 @@ const WRAPPING: &[&str] = &[
     "for", "with", "some", "so", "and", "well", "now", "will", "do", "let", "us", "of", "get", "check",
 ];
 
+/// Words that say nothing of a subject: alone, or with each other, they are no keyword, whatever examples they stand in.
+const SUBJECTLESS: &[&str] = &[
+    "how",
+    "what",
+    "when",
+    "where",
+    "who",
+    "whom",
+    "whose",
+    "why",
+    "which",
+    "there",
+    "here",
+    "this",
+    "that",
+    "these",
+    "those",
+    "they",
+    "them",
+    "their",
+    "your",
+    "yours",
+    "mine",
+    "his",
+    "her",
+    "she",
+    "from",
+    "into",
+    "onto",
+    "than",
+    "then",
+    "not",
+    "but",
+    "because",
+    "have",
+    "has",
+    "had",
+    "does",
+    "did",
+    "doing",
+    "was",
+    "were",
+    "been",
+    "being",
+    "shall",
+    "should",
+    "may",
+    "might",
+    "must",
+    "any",
+    "all",
+    "more",
+    "most",
+    "much",
+    "many",
+    "other",
+    "another",
+    "something",
+    "anything",
+    "nothing",
+    "everything",
+    "good",
+    "fine",
+    "great",
+    "very",
+    "too",
+    "also",
+    "only",
+    "even",
+    "still",
+    "yet",
+    "again",
+    "back",
+    "out",
+    "off",
+    "over",
+    "one",
+    "got",
+    "going",
+    "come",
+    "take",
+    "make",
+    "give",
+    "put",
+    "tell",
+    "say",
+    "said",
+    "know",
+    "think",
+    "see",
+    "look",
+    "thing",
+    "things",
+    "right",
+    "really",
+    "sure",
+];
+
 /// A sparse vector: features in ascending order, of length one.
 type Sparse = Vec<(u32, f32)>;
 
@@ -145,6 +243,9 @@ impl Phrases {
         if words.is_empty() || words.len() > 2 || words.iter().any(|word| word.chars().count() < 3) {
             return None;
         }
+        if words.iter().all(|word| SUBJECTLESS.contains(word)) {
+            return None;
+        }
         let mut of: Option<HashSet<usize>> = None;
         for word in &words {
             let intents: HashSet<usize> =
@@ -231,6 +332,8 @@ mod tests {
             ("the weather", &all, None),
             ("", &all, None),
             ("please", &all, None),
+            ("How are you?", &all, None),
+            ("much have", &all, None),
         ];
         for (text, allowed, expected) in rows {
             assert_eq!(phrases.find(text, allowed), *expected, "{text}");

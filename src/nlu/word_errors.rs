@@ -2,6 +2,8 @@
 //!
 //! Owns what counts as the same word: case, marks, and a number written in digits or in words make no difference.
 
+use super::spoken;
+
 /// The words of a text as they are compared: lower case, without marks, numbers below a hundred in words.
 pub fn spoken_words(text: &str) -> Vec<String> {
     let plain: String = text
@@ -27,35 +29,9 @@ pub fn word_errors(said: &[String], heard: &[String]) -> usize {
 }
 
 fn in_words(word: &str) -> Vec<String> {
-    const ONES: [&str; 20] = [
-        "zero",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-        "thirteen",
-        "fourteen",
-        "fifteen",
-        "sixteen",
-        "seventeen",
-        "eighteen",
-        "nineteen",
-    ];
-    const TENS: [&str; 10] = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
-    let number =
-        if word.bytes().all(|c| c.is_ascii_digit()) && word.len() <= 2 { word.parse::<usize>().ok() } else { None };
-    match number {
-        Some(n) if n < 20 => vec![ONES[n].to_string()],
-        Some(n) if n % 10 == 0 => vec![TENS[n / 10].to_string()],
-        Some(n) => vec![TENS[n / 10].to_string(), ONES[n % 10].to_string()],
+    let short = word.len() <= 2 && word.bytes().all(|c| c.is_ascii_digit());
+    match word.parse::<i64>().ok().filter(|_| short) {
+        Some(n) => spoken::number(n).split('-').map(str::to_string).collect(),
         None => vec![word.to_string()],
     }
 }

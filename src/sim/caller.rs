@@ -21,6 +21,8 @@ pub enum Act {
     Say(&'static str),
     /// Says this while the far end speaks.
     Over(&'static str),
+    /// Says this at once, whoever speaks.
+    On(&'static str),
     /// Makes a sound this long while the far end speaks, and means nothing by it.
     Cough(Duration),
     /// Types these keys.
@@ -119,13 +121,14 @@ impl SimCaller {
                 !silent && spoke && self.began.is_some_and(|began| now - began >= Duration::from_millis(600))
             }
             Act::Wait(time) => now - since >= *time,
+            Act::On(_) => true,
         }
     }
 
     fn start(&mut self, act: Act) {
         let samples = |time: Duration| (time.as_millis() as usize) * 8;
         self.doing = match act {
-            Act::Say(text) | Act::Over(text) => {
+            Act::Say(text) | Act::Over(text) | Act::On(text) => {
                 self.saying = text;
                 Doing::Speaking { samples: samples(WORD) * text.split_whitespace().count().max(1) }
             }

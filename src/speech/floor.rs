@@ -99,7 +99,8 @@ impl Floor {
     pub fn we_end(&mut self) {
         self.ours = Ours::Silent;
         self.ducked = false;
-        self.counts |= matches!(self.caller, Caller::Speaking { .. } | Caller::Paused { .. });
+        // Whoever has begun goes on while we are silent.
+        self.counts |= self.caller != Caller::Silent;
     }
 
     /// Takes what the segmenter saw.
@@ -132,6 +133,7 @@ impl Floor {
                 if let Caller::Paused { start } = self.caller {
                     self.caller = Caller::Speaking { start };
                 }
+                self.counts |= self.ours == Ours::Silent;
                 self.progress(at)
             }
             Event::Ended { .. } => {
@@ -226,6 +228,16 @@ mod tests {
         f.caller(&Event::Started { start: 0, at: 64 * MS });
         assert_eq!(f.holder(), Holder::Caller);
         assert_eq!(f.caller(&ended(0, 90 * MS)), Some(Act::Take));
+    }
+
+    #[test]
+    fn an_answer_whose_first_window_is_over_our_last_one_is_a_turn() {
+        let mut f = floor();
+        f.we_start(true);
+        f.caller(&Event::Tentative { at: 0 });
+        f.we_end();
+        assert_eq!(f.caller(&Event::Started { start: 0, at: 64 * MS }), None);
+        assert_eq!(f.caller(&ended(0, 2_000 * MS)), Some(Act::Take));
     }
 
     #[test]

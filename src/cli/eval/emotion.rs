@@ -189,8 +189,8 @@ mod tests {
             return;
         }
         let clips = corpus::emodb(&dir).expect("EmoDB reads");
-        let report = held_out(&clips, 1, &shift::CONDITIONS[..1], 1).expect("two classes and ten speakers");
-        for name in ["ulaw"] {
+        let report = held_out(&clips, 1, &shift::CONDITIONS[..3], 1).expect("two classes and ten speakers");
+        for name in ["ulaw", "leveled", "loss5"] {
             let row = report.row(name).expect("reported");
             let of = |value: Option<f64>| value.expect("both classes are there");
             for (figures, auc, accuracy, rest) in [(row.baseline, 0.985, 0.93, 0.9), (row.alone, 0.98, 0.9, 0.87)] {

@@ -8,6 +8,7 @@ use crate::audio::{file, resample};
 use crate::call::ports::{AbortFlag, Hint, Recognizer, Role};
 use crate::engine::models::Registry;
 use crate::engine::whisper::WhisperModel;
+use crate::nlu::word_errors::word_errors;
 
 #[derive(serde::Deserialize)]
 struct Caller {
@@ -73,19 +74,6 @@ fn words(text: &str) -> Vec<String> {
     plain.replace("i'm", "i am").replace("'s", " is").split_whitespace().map(str::to_string).collect()
 }
 
-/// Word errors of `heard` against `said`: Levenshtein's distance.
-fn errors(said: &[String], heard: &[String]) -> usize {
-    let mut row: Vec<usize> = (0..=heard.len()).collect();
-    for (i, word) in said.iter().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, other) in heard.iter().enumerate() {
-            let best = (diagonal + usize::from(word != other)).min(row[j] + 1).min(row[j + 1] + 1);
-            diagonal = std::mem::replace(&mut row[j + 1], best);
-        }
-    }
-    row[heard.len()]
-}
-
 #[test]
 fn the_recogniser_understands_every_caller() {
     let model = match Registry::builtin().path("whisper-tiny.en", "model.bin") {
@@ -102,7 +90,7 @@ fn the_recogniser_understands_every_caller() {
         println!("{}: {:?} ({:?})", caller.file, heard, caller.text);
         // A short line must be right; a long one may have one word in eight wrong ("happens" for "happened").
         let said = words(&caller.text);
-        if errors(&said, &words(&heard)) > said.len() / 8 {
+        if word_errors(&said, &words(&heard)) > said.len() / 8 {
             wrong.push(format!("{}: said {:?}, heard {heard:?}", caller.file, caller.text));
         }
     }

@@ -98,7 +98,7 @@ impl Compiler<'_, '_> {
             "text" => SlotKind::Text,
             other => {
                 if let Some(at) = raw.kind.as_ref().map(|kind| &kind.at) {
-                    let message = format!("there is no type `{}`", short(other));
+                    let message = format!("there is no type `{}`; there are {}", short(other), KINDS.join(", "));
                     self.report.unknown(at, Code::BadValue, message, other, KINDS.iter().copied());
                 }
                 SlotKind::Text

@@ -1,0 +1,61 @@
+//! How a turn was said, and what it says about the course of the conversation: the frustration that the script sees.
+
+use std::time::Instant;
+
+use crate::call::io::Report;
+use crate::call::understand::Meaning;
+use crate::call::{Call, Phase};
+use crate::dialplan::script;
+use crate::nlu::person;
+use crate::speech::emotion;
+use crate::speech::prosody::Features;
+
+impl Call {
+    /// What this turn says about the course of the conversation.
+    pub(super) fn dialogue_events(&mut self, meaning: &Meaning, intent: Option<&str>, text: &str) {
+        if meaning.is_nothing() {
+            self.turns.events.push(emotion::Event::NoMatch);
+        }
+        match intent {
+            Some(intent) if self.turns.last_intent.as_deref() == Some(intent) => {
+                self.turns.events.push(emotion::Event::RepeatedIntent);
+            }
+            Some(intent) => self.turns.last_intent = Some(intent.to_owned()),
+            None => {}
+        }
+        if person::asks_for_person(text) {
+            self.turns.events.push(emotion::Event::AskedForPerson);
+        }
+    }
+
+    /// How it was said: updates the score; returns its reasons.
+    pub(super) fn felt(&mut self, now: Instant, features: &Features, text: &str) -> Vec<String> {
+        let events = std::mem::take(&mut self.turns.events);
+        if !self.line.emotion {
+            return Vec::new();
+        }
+        self.frustration.utterance(features, text, &events);
+        let reasons = self.frustration.reasons();
+        let frustration = self.signal();
+        self.report(Report::Felt { frustration, mood: self.frustration.mood(), reasons: reasons.clone() });
+        if self.phase != Phase::Script {
+            self.log.event(now, format!("frustration {frustration:.2} while with an agent"));
+        }
+        reasons
+    }
+
+    /// Lets the script know how the caller feels.
+    pub(in crate::call) fn signal(&mut self) -> f32 {
+        let frustration = self.frustration.score();
+        let mood = match self.frustration.mood() {
+            emotion::Mood::Calm => script::Mood::Calm,
+            emotion::Mood::Tense => script::Mood::Tense,
+            emotion::Mood::Angry => script::Mood::Angry,
+        };
+        self.log.frustration(frustration);
+        self.script.signals(frustration, mood);
+        let voice = self.frustration.arousal();
+        self.script.trends(voice, self.frustration.trend(), self.frustration.arousal_trend());
+        frustration
+    }
+}
