@@ -213,6 +213,27 @@ fn a_goodbye_that_is_spoken_over_ends_the_call() {
 }
 
 #[test]
+fn a_patient_state_lets_its_caller_think() {
+    let plan = |patience: &str| {
+        format!(
+            "dialplan: story\nlanguage: en-US\nintents: {{story: [tell it]}}\nstart: hello\nstates:\n  hello:\n    steps: \
+             [{{listen: What happened?, patience: {patience}}}]\n    on: {{story: bye}}\n    otherwise: bye\n  bye: {{steps: \
+             [{{say: Goodbye.}}, {{end: }}]}}\n"
+        )
+    };
+    // Words that say nothing of an end, in a voice that hangs in the air: 1.2 s of thought within them.
+    let turns = |patience: &str| {
+        let pause = Act::Wait(Duration::from_millis(1_200));
+        let acts = vec![Act::Say("it was on the bus..."), pause, Act::On("number nine..."), Act::HangUp];
+        let played = play(&plan_of(&plan(patience), &[]), Scenario::new(acts));
+        played.record.turns[0].end_ms - played.record.turns[0].start_ms
+    };
+    let (usual, patient) = (turns("normal"), turns("high"));
+    assert!(usual < 2_000, "{usual}");
+    assert!(patient > 3_000, "{patient}");
+}
+
+#[test]
 fn silence_is_asked_again_and_then_a_human_is_rung() {
     let played = play(&test_line(), Scenario::new(vec![Act::Wait(Duration::from_secs(120)), Act::HangUp]));
     assert!(said(&played).contains("Tell me what you need."), "{}", said(&played));

@@ -229,6 +229,11 @@ impl Hearing {
         self.segmenter.is_active()
     }
 
+    /// Samples of silence since the caller's last speech; 0 while they speak, and when nobody does.
+    pub fn silence(&self) -> u64 {
+        self.segmenter.silence()
+    }
+
     /// When the sample at `position` came out of the jitter buffer.
     pub fn instant(&self, position: u64) -> Instant {
         let rate = u64::from(self.segmenter.rate().hz());

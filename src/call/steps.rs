@@ -8,6 +8,7 @@ use super::ports::Hint;
 use super::record::Outcome;
 use super::speaking::Manner;
 use super::timers::Timer;
+use super::turn::waits;
 use super::{Call, Phase, services};
 use crate::dialplan::script::{Action, Expect, Input, Listen, Thought};
 use crate::nlu::keypad::Entry;
@@ -68,11 +69,9 @@ impl Call {
 
     fn listen(&mut self, now: Instant, listen: Listen) {
         let hint = self.line.understanding.hint(&listen.expect);
-        self.hearing.expect(if matches!(hint, Hint::Digits { .. }) {
-            Endpointing::digits()
-        } else {
-            Endpointing::default()
-        });
+        let usual = if matches!(hint, Hint::Digits { .. }) { Endpointing::digits() } else { Endpointing::default() };
+        let end_silence_ms = (usual.end_silence_ms as f32 * waits(listen.patience)) as u32;
+        self.hearing.expect(Endpointing { end_silence_ms, ..usual });
         self.timers.clear(Timer::NoInput);
         self.timers.clear(Timer::Keypad);
         let rule = self.line.understanding.entry_rule(&listen.expect);

@@ -24,7 +24,7 @@ use super::speaking::Manner;
 use super::timers::Timer;
 use super::understand::Meaning;
 use super::{Call, Phase, TICK};
-use crate::dialplan::script;
+use crate::dialplan::script::{self, Patience};
 use crate::nlu::{flow, text as words};
 use crate::speech::commit::Streaming;
 use crate::speech::emotion;
@@ -258,7 +258,8 @@ impl Call {
     /// Sets how long the pause must be to be the end, by what is known.
     fn settle(&mut self, now: Instant, id: TurnId) {
         let Some(turn) = self.turns.waiting.back().filter(|turn| turn.id == id && turn.ended.is_none()) else { return };
-        self.hearing.settle(Some(turn_end::silence_ms(turn.evidence)));
+        let patience = self.listening.as_ref().map(|listen| listen.patience).unwrap_or_default();
+        self.hearing.settle(Some(turn_end::silence_ms(turn.evidence, waits(patience))));
         self.sounds(now);
     }
 
@@ -534,6 +535,15 @@ impl Call {
         } else {
             text.to_owned()
         }
+    }
+}
+
+/// By what factor a patient state waits.
+pub(super) fn waits(patience: Patience) -> f32 {
+    match patience {
+        Patience::Low => 0.7,
+        Patience::Normal => 1.0,
+        Patience::High => 2.0,
     }
 }
 

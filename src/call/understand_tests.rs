@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::civil::date;
 
 use super::*;
+use crate::dialplan::script::Patience;
 
 const PLAN: &str = "
 dialplan: shop
@@ -66,6 +67,7 @@ fn listen(expect: Expect, slots: &[usize]) -> Listen {
         knowledge: Vec::new(),
         slots: slots.to_vec(),
         timeout: Duration::from_secs(5),
+        patience: Patience::default(),
     }
 }
 

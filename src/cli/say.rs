@@ -9,6 +9,8 @@ mod effects;
 mod fixture_tests;
 mod sounds;
 
+pub(super) use sounds::cough;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::lines;
 use super::markup::{self, Lexicon, Piece};
 use super::request::{Json, Request};
-use super::script::Target;
+use super::script::{Patience, Target};
 pub(super) use super::slot::{Slot, SlotKind};
 use super::template::{TemplateId, Templates};
 
@@ -143,6 +143,7 @@ pub(super) enum Step {
     Listen {
         wordings: Vec<Words>,
         timeout: Duration,
+        patience: Patience,
     },
     Set(Vec<(String, Assigned)>),
     Goto(usize),
@@ -172,6 +173,7 @@ pub(super) struct Ask {
     pub(super) tries: u32,
     pub(super) failed: Option<usize>,
     pub(super) timeout: Duration,
+    pub(super) patience: Patience,
 }
 
 #[derive(Debug)]

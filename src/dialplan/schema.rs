@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::raw::VERBS;
+use super::script::Patience;
 
 /// The schema of `dialplan.yaml`.
 pub fn plan_schema() -> Value {
@@ -264,6 +265,7 @@ fn of_verb(verb: &str) -> Value {
 fn of_key(key: &str) -> Value {
     match key {
         "timeout" => reference("time"),
+        "patience" => json!({ "enum": Patience::NAMES }),
         "failed" => reference("way_out"),
         "prompt" | "reveal" => reference("texts"),
         "interruptible" => json!({ "type": "boolean" }),

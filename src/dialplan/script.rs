@@ -164,6 +164,35 @@ pub struct Listen {
     pub slots: Vec<usize>,
     /// How long to wait for the first sound before [`Input::NoInput`].
     pub timeout: Duration,
+    /// How long pauses within what is said may be.
+    pub patience: Patience,
+}
+
+/// How soon a pause is taken for the end of what a caller says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Patience {
+    /// For a plain choice: whoever answers has answered.
+    Low,
+    /// As measured on all kinds of speech.
+    #[default]
+    Normal,
+    /// For what is thought about while it is said: an address, a complaint, a number that is looked for.
+    High,
+}
+
+impl Patience {
+    /// As a plan's author writes them.
+    pub const NAMES: &[&str] = &["low", "normal", "high"];
+
+    /// By its name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "low" => Some(Self::Low),
+            "normal" => Some(Self::Normal),
+            "high" => Some(Self::High),
+            _ => None,
+        }
+    }
 }
 
 /// The kinds of expectation.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::{FarEnd, Step};
 use crate::audio::g711;
 
 /// Samples in 20 ms.
@@ -31,12 +32,6 @@ pub enum Act {
     Wait(Duration),
     /// Hangs up.
     HangUp,
-}
-
-/// What 20 ms bring.
-pub(super) struct Step {
-    pub(super) packet: Option<Vec<u8>>,
-    pub(super) hang_up: bool,
 }
 
 enum Doing {
@@ -69,14 +64,14 @@ impl SimCaller {
             began: None,
         }
     }
+}
 
-    /// What was said last.
-    pub(super) fn saying(&self) -> &'static str {
+impl FarEnd for SimCaller {
+    fn saying(&self) -> &str {
         self.saying
     }
 
-    /// A packet from the far end.
-    pub(super) fn hear(&mut self, at: Instant, packet: &[u8]) {
+    fn hear(&mut self, at: Instant, packet: &[u8]) {
         let Some(payload) = packet.get(12..).filter(|p| !p.is_empty()) else { return };
         let energy: f64 = payload.iter().map(|&byte| f64::from(g711::mu_decode(byte)).powi(2)).sum();
         if energy / payload.len() as f64 > SPEECH {
@@ -87,7 +82,7 @@ impl SimCaller {
         }
     }
 
-    pub(super) fn step(&mut self, now: Instant) -> Step {
+    fn step(&mut self, now: Instant) -> Step {
         if let Doing::Waiting { since } = &mut self.doing {
             let since = *since.get_or_insert(now);
             if self.acts.front().is_some_and(|act| self.ready(act, since, now)) {
@@ -111,7 +106,9 @@ impl SimCaller {
         };
         Step { packet: Some(packet), hang_up: false }
     }
+}
 
+impl SimCaller {
     fn ready(&self, act: &Act, since: Instant, now: Instant) -> bool {
         let spoke = self.heard.is_some_and(|heard| heard >= since);
         let silent = self.heard.is_some_and(|heard| now - heard >= SETTLE);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Engines;
 use crate::call::io::Output;
 use crate::call::line::{Agents, Line};
 use crate::call::ports::{Done, Role, Transcript};
@@ -61,9 +62,10 @@ impl SimEngines {
     pub(super) fn new(costs: Costs) -> Self {
         Self { costs, seen: 0, rest: Vec::new() }
     }
+}
 
-    /// Windows that are complete: position and probability.
-    pub(super) fn voice(&mut self, samples: &[i16]) -> Vec<(u64, f32)> {
+impl Engines for SimEngines {
+    fn voice(&mut self, samples: &[i16]) -> Vec<(u64, f32)> {
         self.rest.extend_from_slice(samples);
         let windows = self.rest.len() / WINDOW;
         let result = (0..windows)
@@ -78,8 +80,7 @@ impl SimEngines {
         result
     }
 
-    /// What a job brings, and after how long. `saying` is what the caller has just said.
-    pub(super) fn work(&self, job: Output, saying: &str) -> Option<(Duration, Done)> {
+    fn work(&mut self, job: Output, saying: &str) -> Option<(Duration, Done)> {
         match job {
             Output::Recognize(job) => {
                 let result = Ok(Transcript { text: saying.to_owned(), confidence: 0.9 });

@@ -167,8 +167,8 @@ impl Sink for Given {
 
 struct World<'a> {
     call: Call,
-    caller: SimCaller,
-    engines: SimEngines,
+    caller: &'a mut dyn FarEnd,
+    engines: &'a mut dyn Engines,
     scenario: &'a mut Scenario,
     events: BinaryHeap<Reverse<Event>>,
     order: u64,
@@ -184,15 +184,57 @@ struct World<'a> {
     notices: Vec<(String, String)>,
 }
 
+/// The caller's end of the line.
+pub trait FarEnd {
+    /// A packet (RTP) that reached them.
+    fn hear(&mut self, at: Instant, packet: &[u8]);
+    /// What they do in the next 20 ms.
+    fn step(&mut self, now: Instant) -> Step;
+    /// What they said last, for engines that know rather than hear.
+    fn saying(&self) -> &str {
+        ""
+    }
+}
+
+/// What 20 ms of a caller bring.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// RTP.
+    pub packet: Option<Vec<u8>>,
+    /// They hang up.
+    pub hang_up: bool,
+}
+
+/// Models, run when they are asked; what they take is charged in virtual time.
+pub trait Engines {
+    /// Windows of the caller's sound that are complete with these samples: position (samples, end) and probability of
+    /// speech.
+    fn voice(&mut self, samples: &[i16]) -> Vec<(u64, f32)>;
+    /// What a job brings, and after how long. `saying` is what the caller said last.
+    fn work(&mut self, job: Output, saying: &str) -> Option<(Duration, Done)>;
+}
+
 /// Plays a scenario from answer to end.
 pub fn play(line: &Arc<Line>, mut scenario: Scenario) -> Played {
+    let mut caller = SimCaller::new(std::mem::take(&mut scenario.caller));
+    let mut engines = SimEngines::new(scenario.costs);
+    play_with(line, scenario, &mut caller, &mut engines)
+}
+
+/// The same with another caller than the scenario's, and other engines.
+pub fn play_with(
+    line: &Arc<Line>,
+    mut scenario: Scenario,
+    caller: &mut dyn FarEnd,
+    engines: &mut dyn Engines,
+) -> Played {
     let begin = epoch();
     let media = LegMedia { codec: Codec::Pcmu, payload_type: 0, event_payload_type: Some(101) };
     let leg = LegConfig { media, ssrc: 1, first_seq: 1, first_ts: 1, cname: "sim".into() };
     let call = Call::new(begin, Arc::clone(line), header(), leg).expect("PCMU is always built in");
     let mut world = World {
-        caller: SimCaller::new(std::mem::take(&mut scenario.caller)),
-        engines: SimEngines::new(scenario.costs),
+        caller,
+        engines,
         events: BinaryHeap::new(),
         order: 0,
         agents: std::mem::take(&mut scenario.agents).into(),

@@ -37,8 +37,14 @@ const LIKELY_MS: (u32, u32, u32) = (224, 512, 384);
 /// Words that say nothing, in a voice that fell, and in one that did not.
 const UNKNOWN_MS: (u32, u32) = (320, 1_000);
 
-/// Silence that ends the turn, ms. It falls as evidence comes in, and rises when the evidence speaks for more to come.
-pub fn silence_ms(evidence: Evidence) -> u32 {
+/// Silence that ends the turn, ms, for a listener of this `patience` (1 as measured, 2 waits twice as long where anything
+/// is open). It falls as evidence comes in, and rises when the evidence speaks for more to come.
+pub fn silence_ms(evidence: Evidence, patience: f32) -> u32 {
+    let usual = usual_ms(evidence);
+    if evidence.words == Words::Complete { usual } else { (usual as f32 * patience) as u32 }
+}
+
+fn usual_ms(evidence: Evidence) -> u32 {
     let ended = evidence.voice.map(|p| p >= VOICE_ENDED);
     match (evidence.words, ended) {
         (Words::Complete, _) => COMPLETE_MS,
@@ -60,12 +66,19 @@ mod tests {
     fn more_evidence_of_an_end_never_waits_longer() {
         let order = [Words::Unfinished, Words::Unknown, Words::Likely, Words::Complete];
         for voice in [None, Some(0.1), Some(0.9)] {
-            let waits = order.map(|words| silence_ms(Evidence { words, voice }));
+            let waits = order.map(|words| silence_ms(Evidence { words, voice }, 1.0));
             assert!(waits.windows(2).all(|w| w[0] >= w[1]), "{voice:?}: {waits:?}");
         }
         for words in order {
-            let wait = |voice| silence_ms(Evidence { words, voice: Some(voice) });
+            let wait = |voice| silence_ms(Evidence { words, voice: Some(voice) }, 1.0);
             assert!(wait(0.9) <= wait(0.1), "{words:?}");
         }
+    }
+
+    #[test]
+    fn patience_waits_longer_but_not_for_what_is_complete() {
+        let wait = |words, patience| silence_ms(Evidence { words, voice: Some(0.1) }, patience);
+        assert_eq!(wait(Words::Complete, 2.0), wait(Words::Complete, 1.0));
+        assert_eq!(wait(Words::Likely, 2.0), 2 * wait(Words::Likely, 1.0));
     }
 }

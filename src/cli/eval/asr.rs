@@ -1,7 +1,6 @@
 //! `sidetone eval asr`.
 
 mod partials;
-mod sets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
@@ -12,13 +11,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::ValueEnum;
 
+use super::sets::{self, Order, Said};
 use super::shared_data;
 use crate::call::ports::{AbortFlag, Hint, Recognizer, Role};
 use crate::cli::Format;
 use crate::nlu::digits::digits;
 use crate::nlu::word_errors::{spoken_words, word_errors};
 use partials::{Partials, partials};
-use sets::{Order, Said};
 
 /// Sentences, digit strings and orders without `--all`: under four minutes on one core.
 const FEW: (usize, usize, usize) = (30, 40, 16);
@@ -137,7 +136,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// What this thread has computed so far, by the system's own count where it keeps one (Linux), else the clock: other
 /// work on the machine does not count.
-fn processor_time() -> Duration {
+pub(super) fn processor_time() -> Duration {
     static BEGIN: OnceLock<Instant> = OnceLock::new();
     let by_system = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
     let nanoseconds = by_system.and_then(|line| line.split_whitespace().next()?.parse().ok());

@@ -3,6 +3,8 @@
 pub mod asr;
 pub mod emotion;
 pub mod intents;
+mod sets;
+pub mod turns;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -24,6 +26,8 @@ enum What {
     Emotion(emotion::Args),
     /// Intents on a labelled set of sentences.
     Intents(intents::Args),
+    /// Turns that are ended too early or too late, and prompts that stop for no reason.
+    Turns(turns::Args),
 }
 
 /// Runs the command.
@@ -32,6 +36,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         What::Asr(args) => asr::run(args),
         What::Emotion(args) => emotion::run(args),
         What::Intents(args) => intents::run(args),
+        What::Turns(args) => turns::run(args),
     }
 }
 

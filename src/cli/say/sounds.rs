@@ -31,7 +31,7 @@ pub(super) fn hold_music() -> Vec<i16> {
 }
 
 /// Two bursts of noise through a throat of two resonances: as loud as speech, and no word.
-pub(super) fn cough() -> Vec<i16> {
+pub(in crate::cli) fn cough() -> Vec<i16> {
     let mut seed = 0x51DE_703E_u32;
     let mut noise = move || {
         // Numerical Recipes' generator: any noise will do, as long as it is always the same.

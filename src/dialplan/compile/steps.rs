@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::diagnostic::{Code, short};
 use super::super::plan::{Ask, AskItem, Confirmation, Fetching, Guarded, State, Step};
 use super::super::raw::{Confirm, Mooded, RawAsk, RawFetch, RawState, RawStep, RawTransfer, RawVerb};
-use super::super::script::Method;
+use super::super::script::{Method, Patience};
 use super::super::yaml::Scalar;
 use super::Compiler;
 use super::words::Policy;
@@ -40,9 +40,10 @@ impl Compiler<'_, '_> {
                 interruptible: play.interruptible,
             }),
             RawVerb::Ask(ask) => self.ask(ask),
-            RawVerb::Listen { wordings, timeout } => Some(Step::Listen {
+            RawVerb::Listen { wordings, timeout, patience } => Some(Step::Listen {
                 wordings: wordings.iter().map(|text| self.words(text, Policy::Spoken)).collect(),
                 timeout: self.duration(timeout.as_ref(), LISTEN_TIMEOUT),
+                patience: self.patience(patience.as_ref()),
             }),
             RawVerb::Set(values) => {
                 Some(Step::Set(values.iter().map(|(name, value)| (name.text.clone(), self.assigned(value))).collect()))
@@ -91,8 +92,21 @@ impl Compiler<'_, '_> {
         let tries = self.tries(raw.tries.as_ref());
         let failed = raw.failed.as_ref().and_then(|name| self.state_named(name));
         let timeout = self.duration(raw.timeout.as_ref(), LISTEN_TIMEOUT);
+        let patience = self.patience(raw.patience.as_ref());
         let whole = items.len() == raw.slots.len();
-        whole.then(|| Step::Ask(Box::new(Ask { items, opening, summary, tries, failed, timeout })))
+        whole.then(|| Step::Ask(Box::new(Ask { items, opening, summary, tries, failed, timeout, patience })))
+    }
+
+    /// How patient a listening step is; a mistaken one is reported.
+    fn patience(&mut self, raw: Option<&Scalar>) -> Patience {
+        let Some(raw) = raw else { return Patience::default() };
+        let written = raw.text.trim();
+        Patience::named(written).unwrap_or_else(|| {
+            let message =
+                format!("there is no patience `{}`; there are {}", short(written), Patience::NAMES.join(", "));
+            self.report.unknown(&raw.at, Code::BadValue, message, written, Patience::NAMES.iter().copied());
+            Patience::default()
+        })
     }
 
     /// One slot of an `ask`, with the slot's own wordings where the `ask` has none, or is a form.

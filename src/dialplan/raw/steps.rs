@@ -9,8 +9,8 @@ use super::fields::{Fields, texts};
 pub(in super::super) const VERBS: &[(&str, &[&str])] = &[
     ("say", &["interruptible"]),
     ("play", &["text", "interruptible"]),
-    ("ask", &["prompt", "confirm", "tries", "failed", "timeout"]),
-    ("listen", &["timeout"]),
+    ("ask", &["prompt", "confirm", "tries", "failed", "timeout", "patience"]),
+    ("listen", &["timeout", "patience"]),
     ("set", &[]),
     ("goto", &[]),
     ("call", &[]),
@@ -42,7 +42,7 @@ pub(in super::super) enum RawVerb {
     Say { text: Mooded, interruptible: bool },
     Play(Box<RawPlay>),
     Ask(Box<RawAsk>),
-    Listen { wordings: Vec<Scalar>, timeout: Option<Scalar> },
+    Listen { wordings: Vec<Scalar>, timeout: Option<Scalar>, patience: Option<Scalar> },
     Set(Vec<(Scalar, Scalar)>),
     Goto(Scalar),
     Call(Scalar),
@@ -73,6 +73,8 @@ pub(in super::super) struct RawAsk {
     pub(in super::super) tries: Option<Scalar>,
     pub(in super::super) failed: Option<Scalar>,
     pub(in super::super) timeout: Option<Scalar>,
+    /// How long its pauses may be.
+    pub(in super::super) patience: Option<Scalar>,
 }
 
 /// What is sent by `fetch`, `notify`, a lookup or a check.
@@ -243,11 +245,11 @@ fn ask(f: &mut Fields<'_, '_, '_>) -> Option<RawVerb> {
         f.missing("ask");
     }
     let (prompts, confirm, tries) = (f.texts("prompt"), f.confirm(), f.text("tries"));
-    let (failed, timeout) = (way_out(f), f.text("timeout"));
+    let (failed, timeout, patience) = (way_out(f), f.text("timeout"), f.text("patience"));
     if slots.is_empty() {
         return None;
     }
-    Some(RawVerb::Ask(Box::new(RawAsk { slots, form, prompts, confirm, tries, failed, timeout })))
+    Some(RawVerb::Ask(Box::new(RawAsk { slots, form, prompts, confirm, tries, failed, timeout, patience })))
 }
 
 fn listen(f: &mut Fields<'_, '_, '_>) -> Option<RawVerb> {
@@ -256,7 +258,7 @@ fn listen(f: &mut Fields<'_, '_, '_>) -> Option<RawVerb> {
         // Silent: the state listens at once.
         None => Vec::new(),
     };
-    Some(RawVerb::Listen { wordings, timeout: f.text("timeout") })
+    Some(RawVerb::Listen { wordings, timeout: f.text("timeout"), patience: f.text("patience") })
 }
 
 fn set(f: &mut Fields<'_, '_, '_>) -> Vec<(Scalar, Scalar)> {

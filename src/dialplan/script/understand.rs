@@ -191,18 +191,20 @@ impl Script {
     /// Waits for the caller.
     pub(super) fn wait_for(&mut self, wait: Wait) {
         let plan = Arc::clone(&self.plan);
-        let (expect, timeout) = match plan.states[self.state].steps.get(self.step).map(|guarded| &guarded.step) {
-            Some(Step::Listen { timeout, .. }) => (self.expect_intents(), *timeout),
-            Some(Step::Ask(ask)) => (self.expect_of(ask, wait), ask.timeout),
-            // Only these two steps wait for the caller.
-            _ => return,
-        };
+        let (expect, timeout, patience) =
+            match plan.states[self.state].steps.get(self.step).map(|guarded| &guarded.step) {
+                Some(Step::Listen { timeout, patience, .. }) => (self.expect_intents(), *timeout, *patience),
+                Some(Step::Ask(ask)) => (self.expect_of(ask, wait), ask.timeout, ask.patience),
+                // Only these two steps wait for the caller.
+                _ => return,
+            };
         let expect = if matches!(wait, Wait::Offering(_)) { Expect::YesNo } else { expect };
         self.wait = wait;
         self.expect = Some(expect.clone());
         let (intents, knowledge) = (self.understood(), self.known().collect());
         let slots = self.slots_here();
-        self.out.push_back(super::Action::Listen(Listen { expect, intents, knowledge, slots, timeout }));
+        let listen = Listen { expect, intents, knowledge, slots, timeout, patience };
+        self.out.push_back(super::Action::Listen(listen));
     }
 
     fn expect_intents(&self) -> Expect {

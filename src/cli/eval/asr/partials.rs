@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::sets::Said;
 use super::processor_time;
-use super::sets::Said;
 use crate::audio::{Rate, resample};
 use crate::call::ports::{AbortFlag, Hint, Recognizer, Role};
 use crate::nlu::word_errors::{spoken_words, word_errors};

@@ -1,4 +1,4 @@
-//! What is recognised: prompts with their text, read sentences, six-digit strings, orders with their slots.
+//! Speech of people that evaluations stand on: prompts with their text, read sentences, six-digit strings, orders with their slots.
 
 use std::fs;
 use std::io::Read as _;
@@ -131,7 +131,7 @@ pub(super) fn digits_alone(data: &Path, count: usize) -> anyhow::Result<Vec<Said
 }
 
 /// Single digits: which, by whom, where; in order.
-fn takes(data: &Path) -> anyhow::Result<Vec<(char, String, PathBuf)>> {
+pub(super) fn takes(data: &Path) -> anyhow::Result<Vec<(char, String, PathBuf)>> {
     let folder = data.join("digits");
     let mut takes: Vec<(char, String, PathBuf)> = Vec::new();
     for entry in
@@ -202,22 +202,23 @@ pub(super) fn orders(data: &Path, most: usize) -> anyhow::Result<Vec<Order>> {
 }
 
 /// At most `most` of them, at even distances.
-fn spread<T>(all: &[T], most: usize) -> impl Iterator<Item = &T> {
+pub(super) fn spread<T>(all: &[T], most: usize) -> impl Iterator<Item = &T> {
     let taken = all.len().min(most);
     (0..taken).map(move |n| &all[n * all.len() / taken])
 }
 
 /// Knuth's linear congruential generator: the same strings on every machine.
-struct Chance(u64);
+pub(super) struct Chance(pub(super) u64);
 
 impl Chance {
-    fn below(&mut self, bound: usize) -> usize {
+    /// From 0 on, below the bound.
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 33) as usize) % bound.max(1)
     }
 
     /// Silence of a line: about −66 dBFS.
-    fn hiss(&mut self, seconds: f32) -> Vec<i16> {
+    pub(super) fn hiss(&mut self, seconds: f32) -> Vec<i16> {
         (0..(seconds * TELEPHONE as f32) as usize).map(|_| self.below(49) as i16 - 24).collect()
     }
 }
