@@ -52,19 +52,21 @@ impl Default for Costs {
     }
 }
 
-pub(super) struct SimEngines {
+/// Engines of fixed cost that know what the caller says.
+pub struct Scripted {
     costs: Costs,
     seen: u64,
     rest: Vec<i16>,
 }
 
-impl SimEngines {
-    pub(super) fn new(costs: Costs) -> Self {
+impl Scripted {
+    /// That nothing was asked of yet.
+    pub fn new(costs: Costs) -> Self {
         Self { costs, seen: 0, rest: Vec::new() }
     }
 }
 
-impl Engines for SimEngines {
+impl Engines for Scripted {
     fn voice(&mut self, samples: &[i16]) -> Vec<(u64, f32)> {
         self.rest.extend_from_slice(samples);
         let windows = self.rest.len() / WINDOW;

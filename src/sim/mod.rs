@@ -30,12 +30,11 @@ use crate::call::{Call, TICK};
 use crate::dialplan::script::{Thought, TransferFailure};
 
 pub use caller::Act;
-pub use engines::{Costs, embed, line, line_by};
+pub use engines::{Costs, Scripted, embed, line, line_by};
 pub use link::Link;
 pub use talk::{Ending, Surroundings, Talk, Told, Utterance};
 
 use caller::SimCaller;
-use engines::SimEngines;
 
 /// What an agent does when rung.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,10 +213,15 @@ pub trait Engines {
     fn work(&mut self, job: Output, saying: &str) -> Option<(Duration, Done)>;
 }
 
+/// A caller who does these things, in order.
+pub fn caller(acts: Vec<Act>) -> impl FarEnd {
+    SimCaller::new(acts)
+}
+
 /// Plays a scenario from answer to end.
 pub fn play(line: &Arc<Line>, mut scenario: Scenario) -> Played {
     let mut caller = SimCaller::new(std::mem::take(&mut scenario.caller));
-    let mut engines = SimEngines::new(scenario.costs);
+    let mut engines = Scripted::new(scenario.costs);
     play_with(line, scenario, &mut caller, &mut engines)
 }
 

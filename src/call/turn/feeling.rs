@@ -13,6 +13,10 @@ use crate::speech::prosody::Features;
 impl Call {
     /// What this turn says about the course of the conversation.
     pub(super) fn dialogue_events(&mut self, meaning: &Meaning, intent: Option<&str>, text: &str) {
+        if !text.chars().any(char::is_alphanumeric) {
+            // A sound without words took the floor; nobody interrupted.
+            self.turns.events.retain(|event| *event != emotion::Event::Interruption);
+        }
         if meaning.is_nothing() {
             self.turns.events.push(emotion::Event::NoMatch);
         }

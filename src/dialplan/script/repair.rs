@@ -9,7 +9,8 @@ use super::TransferFailure;
 use super::understand::Meaning;
 use super::walk::{Back, Pause, Script, Wait};
 
-/// Consecutive misses after which the script gives up, whatever the plan says: nobody is asked for ever.
+/// Misses in a row after which the script gives up, whatever the plan says, and whether or not a human could be had
+/// meanwhile: nobody is asked for ever, and a line without a caller rings nobody for ever.
 const MAX_MISSES: u32 = 8;
 
 impl Script {
@@ -74,11 +75,11 @@ impl Script {
     pub(super) fn missed(&mut self, said: usize, offered: bool) {
         let plan = Arc::clone(&self.plan);
         let state = &plan.states[self.state];
+        if self.variables.unheard >= MAX_MISSES {
+            return self.lost();
+        }
         if let Some(otherwise) = state.otherwise {
             return self.enter(otherwise);
-        }
-        if self.variables.misses >= MAX_MISSES {
-            return self.lost();
         }
         let wordings = match state.steps.get(self.step).map(|guarded| &guarded.step) {
             Some(Step::Listen { wordings, .. }) => wordings.as_slice(),

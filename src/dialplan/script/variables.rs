@@ -26,6 +26,8 @@ pub(super) struct Variables {
     /// Arousal, and how frustration and arousal have moved.
     pub(super) voice: [f32; 3],
     pub(super) misses: u32,
+    /// Misses in a row, also over a hand-over that failed.
+    pub(super) unheard: u32,
     pub(super) last: String,
 }
 
@@ -40,6 +42,7 @@ impl Variables {
             mood: Mood::Calm,
             voice: [0.0; 3],
             misses: 0,
+            unheard: 0,
             last: String::new(),
         }
     }

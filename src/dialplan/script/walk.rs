@@ -285,8 +285,14 @@ impl Script {
         self.budget = MAX_STEPS;
         self.expect = None;
         match meaning {
-            Meaning::Nothing => self.variables.misses += 1,
-            _ => self.variables.misses = 0,
+            Meaning::Nothing => {
+                self.variables.misses += 1;
+                self.variables.unheard += 1;
+            }
+            _ => {
+                self.variables.misses = 0;
+                self.variables.unheard = 0;
+            }
         }
         if let Some(intent) = self.meant {
             if self.asked.back() != Some(&intent) {

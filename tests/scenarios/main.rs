@@ -1,5 +1,7 @@
 //! Whole calls in virtual time: what the caller does, what they hear, what is left behind.
 
+mod bad_lines;
+
 use std::sync::Arc;
 use std::time::Duration;
 
