@@ -29,7 +29,7 @@ use crate::nlu::{flow, text as words};
 use crate::speech::commit::Streaming;
 use crate::speech::emotion;
 use crate::speech::prosody::Features;
-use crate::speech::turn_end::{self, Evidence};
+use crate::speech::turn_end::{self, Evidence, Words};
 
 /// A partial result that comes later than this is of no use.
 const PARTIAL_DEADLINE: Duration = Duration::from_millis(1_500);
@@ -166,6 +166,7 @@ impl Call {
                 Sound::Pause(pcm) => {
                     self.recognize(now, Role::Final, Arc::clone(&pcm));
                     self.ask_for_the_end(now, pcm);
+                    self.hold_open(now);
                 }
                 Sound::Resumed => self.resumed(),
                 Sound::Turn { start, end, waited_ms, pcm } => self.turn_ended(now, start, end, waited_ms, pcm),
@@ -236,6 +237,17 @@ impl Call {
         self.outbox.push_back(Output::Recognize(job));
     }
 
+    /// What was heard before the pause may show that more must come: nobody need wait for all of the words to know it.
+    fn hold_open(&mut self, now: Instant) {
+        let Some(turn) = self.turns.waiting.back_mut().filter(|turn| turn.ended.is_none()) else { return };
+        let text = turn.words.progress().text;
+        if self.line.understanding.is_open(&text, self.listening.as_ref(), self.today) {
+            turn.evidence.words = Words::Unfinished;
+            let id = turn.id;
+            self.settle(now, id);
+        }
+    }
+
     /// Has the sound looked at: does the voice come to an end?
     fn ask_for_the_end(&mut self, now: Instant, pcm: Arc<[i16]>) {
         let rate = self.rate;
@@ -251,7 +263,9 @@ impl Call {
     pub(super) fn voice_ended(&mut self, now: Instant, id: TurnId, result: Result<f32, JobError>) {
         if let (Some(turn), Ok(probability)) = (self.turns.find(id), result) {
             turn.evidence.voice = Some(probability);
-            self.settle(now, id);
+            if turn.evidence.words != Words::Pending {
+                self.settle(now, id);
+            }
         }
     }
 

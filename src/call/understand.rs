@@ -200,6 +200,12 @@ impl Understanding {
         }
     }
 
+    /// Whether words that may lack their end, as they are known while somebody speaks, leave something open for sure.
+    pub fn is_open(&self, text: &str, listen: Option<&Listen>, today: Date) -> bool {
+        let meaning = self.at_once(text, listen, today).unwrap_or_default();
+        !text.trim().is_empty() && self.completeness(text, &meaning, listen) == Words::Unfinished
+    }
+
     /// What the words so far say of whether more will come.
     pub fn completeness(&self, text: &str, meaning: &Meaning, listen: Option<&Listen>) -> Words {
         let kind = match listen.map(|l| &l.expect) {
@@ -221,11 +227,11 @@ impl Understanding {
         }
         let answers = meaning.yes_no.is_some() && self.awaits_yes_no(listen);
         let plain = |found: Option<(usize, f32)>| found.is_some_and(|(_, score)| score >= PLAIN);
-        let written = |found: Option<(usize, f32)>| found.is_some_and(|(_, score)| score >= WRITTEN);
+        let own = || self.classifier.match_text(text, &self.allowed(listen)).is_some_and(|(_, score)| score >= WRITTEN);
         match meaning {
             _ if answers => Words::Complete,
             // Word for word what the plan's author wrote: nothing is missing, however the voice fell.
-            _ if written(meaning.intent) || written(meaning.knowledge) => Words::Complete,
+            _ if (meaning.intent.is_some() || meaning.knowledge.is_some()) && own() => Words::Complete,
             _ if meaning.slot.is_some() => Words::Likely,
             _ if plain(meaning.intent) || plain(meaning.knowledge) => Words::Likely,
             _ => Words::Unknown,

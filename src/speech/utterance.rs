@@ -42,14 +42,14 @@ pub struct Endpointing {
 
 impl Default for Endpointing {
     fn default() -> Self {
-        Self { min_speech_ms: 64, end_silence_ms: 600, max_utterance_s: MAX_UTTERANCE_S }
+        Self { min_speech_ms: 64, end_silence_ms: super::turn_end::PENDING_MS, max_utterance_s: MAX_UTTERANCE_S }
     }
 }
 
 impl Endpointing {
     /// For digits, letters and codes, which are said in groups.
     pub const fn digits() -> Self {
-        Self { min_speech_ms: 64, end_silence_ms: 1_100, max_utterance_s: MAX_UTTERANCE_S }
+        Self { min_speech_ms: 64, end_silence_ms: 1_200, max_utterance_s: MAX_UTTERANCE_S }
     }
 }
 

@@ -9,7 +9,7 @@ mod set;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -56,11 +56,11 @@ pub struct Args {
 
 /// What is reported. Of the ends only what was held out when the policy was made.
 #[derive(Debug, Serialize)]
-pub(in crate::cli) struct Figures {
+struct Figures {
     /// Share of turns that were cut off.
-    pub(in crate::cli) false_end_rate: f32,
+    false_end_rate: f32,
     /// Share of coughs, listeners' sounds, echo, noise and music that stopped a prompt, or held it too long.
-    pub(in crate::cli) false_barge_in_rate: f32,
+    false_barge_in_rate: f32,
     /// Share of interruptions that were let in.
     let_in_rate: f32,
     /// As calls are served, by kind of turn.
@@ -76,7 +76,7 @@ pub(in crate::cli) struct Figures {
 
 /// Runs the command.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let figures = measure(args.all, &args)?;
+    let figures = measure(args.all, args.pauses.as_deref(), args.picture.as_deref())?;
     match args.format {
         Format::Json => println!("{}", serde_json::to_string_pretty(&figures)?),
         Format::Human => print(&figures),
@@ -84,8 +84,14 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Share of turns that are cut off, and of sounds that stop a prompt though they are none of its business.
+pub(in crate::cli) fn rates() -> anyhow::Result<(f32, f32)> {
+    let figures = measure(false, None, None)?;
+    Ok((figures.false_end_rate, figures.false_barge_in_rate))
+}
+
 /// Makes the set, listens to it, judges.
-fn measure(all: bool, args: &Args) -> anyhow::Result<Figures> {
+fn measure(all: bool, to: Option<&Path>, picture: Option<&Path>) -> anyhow::Result<Figures> {
     let data = shared_data();
     let recipe = Recipe::builtin()?;
     let spoken = set::spoken(&recipe, &data, all)?;
@@ -99,7 +105,7 @@ fn measure(all: bool, args: &Args) -> anyhow::Result<Figures> {
         }
         heard.push(pauses::listen(&mut ears, &line, begin, spoken));
     }
-    if let Some(path) = &args.pauses {
+    if let Some(path) = to {
         write_pauses(path, &heard).with_context(|| path.display().to_string())?;
     }
     let held_out = || heard.iter().filter(|heard| heard.spoken.held_out);
@@ -108,7 +114,7 @@ fn measure(all: bool, args: &Args) -> anyhow::Result<Figures> {
     };
     let (fixed, voice, ours) = (of(&FIXED, Method::Fixed), of(&VOICE, Method::Voice), of(&OURS, Method::Ours));
     let served = judge(Method::Ours(1.0), held_out());
-    if let Some(path) = &args.picture {
+    if let Some(path) = picture {
         let curve = |of: &[(f32, Result)]| of.iter().map(|(_, r)| (r.delay_p50_ms, r.false_end_rate)).collect();
         let curves = [
             ("fixed silence", curve(&fixed), RED),
@@ -157,9 +163,9 @@ fn line(ears: &mut Ears) -> anyhow::Result<Arc<Line>> {
     Ok(sim::line_by(plan, &["sip:bar@example"], &mut |text| ears.embed_kept(text)))
 }
 
-fn write_pauses(path: &std::path::Path, heard: &[Heard<'_>]) -> std::io::Result<()> {
+fn write_pauses(path: &Path, heard: &[Heard<'_>]) -> std::io::Result<()> {
     let mut out = std::io::BufWriter::new(std::fs::File::create(path)?);
-    writeln!(out, "turn,kind,held_out,end,start,resumed,voice,voice_ms,words,words_ms")?;
+    writeln!(out, "turn,kind,held_out,end,start,resumed,voice,voice_ms,words,words_ms,open")?;
     for (n, heard) in heard.iter().enumerate() {
         for pause in &heard.pauses {
             let (voice, voice_ms) = pause.voice.unwrap_or((f32::NAN, f32::NAN));
@@ -168,8 +174,8 @@ fn write_pauses(path: &std::path::Path, heard: &[Heard<'_>]) -> std::io::Result<
             let (words, words_ms) = pause.words;
             writeln!(
                 out,
-                "{n},{},{},{},{},{resumed},{voice:.3},{voice_ms:.0},{words:?},{words_ms:.0}",
-                spoken.kind, spoken.held_out, spoken.end, pause.start
+                "{n},{},{},{},{},{resumed},{voice:.3},{voice_ms:.0},{words:?},{words_ms:.0},{}",
+                spoken.kind, spoken.held_out, spoken.end, pause.start, pause.open
             )?;
         }
     }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::PhoneReport;
 use super::bench::{Server, machine};
 use super::table::Quantiles;
+use crate::cli::eval::turns::rates;
 use crate::cli::phone::{Clip, Turn};
 
 /// Callers at once in the second part.
@@ -26,6 +27,10 @@ struct Figures {
     machine: String,
     one: Part,
     four: Part,
+    /// Share of turns of the turn-taking set that are ended while the caller goes on (`sidetone eval turns`).
+    false_end_rate: f32,
+    /// Share of its coughs, listeners' sounds, echo, noise and music that stop a prompt, or hold it too long.
+    false_barge_in_rate: f32,
 }
 
 #[derive(Debug, Serialize)]
@@ -49,11 +54,11 @@ pub(super) async fn run(to: &Path) -> anyhow::Result<()> {
     // The first calls fill the caches, as the first callers of a day do.
     server.load(1, vec![Turn::Interrupt(clips.open.clone()), Turn::Speak(clips.open.clone())]).await?;
     server.load_to("200", 1, Duration::from_millis(20), keys()).await?;
-    let figures = Figures {
-        machine: machine(),
-        one: measure(&server, &clips, 1).await?,
-        four: measure(&server, &clips, FOUR).await?,
-    };
+    let (one, four) = (measure(&server, &clips, 1).await?, measure(&server, &clips, FOUR).await?);
+    drop(server);
+    // Nothing else is under way on this runtime any more.
+    let (false_end_rate, false_barge_in_rate) = rates()?;
+    let figures = Figures { machine: machine(), one, four, false_end_rate, false_barge_in_rate };
     for (name, part) in [("one caller", &figures.one), ("four callers", &figures.four)] {
         println!("{name}");
         for (what, q) in [
@@ -66,6 +71,8 @@ pub(super) async fn run(to: &Path) -> anyhow::Result<()> {
             println!("  {what:<26}{:>7.0} ms median{:>7.0} ms p95  ({})", q.p50, q.p95, q.count);
         }
     }
+    let shares = [figures.false_end_rate, figures.false_barge_in_rate].map(|share| share * 100.0);
+    println!("false ends {:.1} %, false barge-ins {:.1} %", shares[0], shares[1]);
     if let Some(parent) = to.parent() {
         std::fs::create_dir_all(parent)?;
     }

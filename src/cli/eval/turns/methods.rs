@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::pauses::{Heard, Pause};
-use crate::speech::turn_end::{Evidence, FIXED_MS, Words, silence_ms};
+use crate::speech::turn_end::{Evidence, PENDING_MS, Words, silence_ms};
 use crate::speech::utterance::Endpointing;
 
 const MS: u64 = 8;
@@ -39,14 +39,17 @@ impl Method {
 
 /// The wait is set anew by each thing that comes to be known.
 fn ours(pause: &Pause, digits: bool, factor: f32) -> f32 {
-    let before = if digits { Endpointing::digits().end_silence_ms } else { FIXED_MS };
+    let before = if digits { Endpointing::digits().end_silence_ms } else { PENDING_MS };
     let (words, words_at) = pause.words;
     let voice_at = pause.voice.map_or(f32::INFINITY, |(_, at)| at);
     let knows = |at: f32| {
         let voice = pause.voice.filter(|(_, known)| *known <= at).map(|(p, _)| p);
-        let words = if words_at <= at { words } else { Words::Unknown };
-        factor
-            * if voice.is_none() && words_at > at { before } else { silence_ms(Evidence { words, voice }, 1.0) } as f32
+        let wait = match (words_at <= at, pause.open) {
+            (true, _) => silence_ms(Evidence { words, voice }, 1.0),
+            (false, true) => silence_ms(Evidence { words: Words::Unfinished, voice }, 1.0),
+            (false, false) => before,
+        };
+        factor * wait as f32
     };
     let mut news = [0.0, words_at.min(voice_at), words_at.max(voice_at)];
     news.sort_by(f32::total_cmp);
@@ -105,7 +108,7 @@ mod tests {
     use super::*;
 
     fn pause(start: u64, resumed: Option<u64>, words: Words, voice: f32) -> Pause {
-        Pause { start, resumed, voice: Some((voice, 150.0)), words: (words, 120.0) }
+        Pause { start, resumed, voice: Some((voice, 150.0)), words: (words, 120.0), open: false }
     }
 
     #[test]
@@ -128,7 +131,7 @@ mod tests {
     fn what_comes_to_be_known_late_sets_the_wait_anew() {
         let mut late = pause(0, None, Words::Complete, 0.1);
         late.words.1 = 700.0;
-        // Before the words the voice had said: not yet.
+        // Until the words come nothing shortens the wait.
         assert_eq!(ours(&late, false, 1.0), 700.0);
         late.words = (Words::Unfinished, 120.0);
         assert_eq!(

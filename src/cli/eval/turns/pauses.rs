@@ -13,12 +13,15 @@ use crate::call::ports::{Hint, Role};
 use crate::dialplan::script::{Expect, Listen, Patience};
 use crate::nlu::text;
 use crate::sim::Engines;
+use crate::speech::commit::Streaming;
 use crate::speech::turn_end::Words;
 use crate::speech::utterance::Endpointing;
 
 /// No pause of the set is as long: an utterance ends here at last, ms.
 const END_MS: u32 = 2_500;
 const MS: u64 = 8;
+/// Nothing in the set depends on the day.
+const TODAY: jiff::civil::Date = jiff::civil::date(2026, 11, 23);
 /// No method ends a turn sooner, ms of silence.
 const SHORTEST_MS: u64 = 96;
 
@@ -33,6 +36,8 @@ pub(super) struct Pause {
     pub(super) voice: Option<(f32, f32)>,
     /// What the words say, and the silence at which they did, ms.
     pub(super) words: (Words, f32),
+    /// Whether the words that were known before it left something open.
+    pub(super) open: bool,
 }
 
 /// A turn as it was heard.
@@ -49,6 +54,7 @@ pub(super) fn listen<'s>(ears: &mut Ears, line: &Line, begin: Instant, spoken: &
     hearing.expect(Endpointing { end_silence_ms: END_MS, ..Endpointing::default() });
     ears.fresh();
     let mut open: Option<Open> = None;
+    let mut words = Streaming::new(Rate::Narrow);
     let mut pauses: Vec<Pause> = Vec::new();
     for (n, samples) in spoken.pcm.chunks(Rate::Narrow.frame_len()).enumerate() {
         let mut fed = Vec::new();
@@ -61,7 +67,15 @@ pub(super) fn listen<'s>(ears: &mut Ears, line: &Line, begin: Instant, spoken: &
             let resumed = match sound {
                 Sound::Pause(pcm) => {
                     let silence = hearing.silence();
-                    open = Some(Open { start: hearing.position().saturating_sub(silence), silence, pcm });
+                    let start = hearing.position().saturating_sub(silence);
+                    let left = line.understanding.is_open(&words.progress().text, Some(&listen), TODAY);
+                    open = Some(Open { start, silence, pcm, left });
+                    continue;
+                }
+                // Of the words while they are spoken only digits decide anything; the rest is spared.
+                Sound::Partial(pcm) if spoken.digits => {
+                    let (_, heard) = ears.recognize(&words.window(pcm), &hint, Role::Partial);
+                    words.heard(&heard.unwrap_or_default().text);
                     continue;
                 }
                 Sound::Resumed => hearing.position(),
@@ -84,6 +98,8 @@ struct Open {
     /// How much of it had passed when work began on `pcm`.
     silence: u64,
     pcm: Arc<[i16]>,
+    /// Whether the words before it left something open.
+    left: bool,
 }
 
 /// What a call would know in this pause.
@@ -94,17 +110,16 @@ fn known(ears: &mut Ears, line: &Line, listen: &Listen, hint: &Hint, open: &Open
     let voice = voice.ok().map(|probability| (probability, after(took)));
     let (recognition, transcript) = ears.recognize(pcm, hint, Role::Final);
     let said = transcript.unwrap_or_default().text;
-    let today = jiff::civil::date(2026, 11, 23);
     let understanding = &line.understanding;
-    let (meaning, embedding) = match understanding.at_once(&said, Some(listen), today) {
+    let (meaning, embedding) = match understanding.at_once(&said, Some(listen), TODAY) {
         Some(meaning) => (meaning, Duration::ZERO),
         None => {
             let (took, vector) = ears.embed(&text::clean(&said));
-            (understanding.by_vector(&said, &vector, Some(listen), today), took)
+            (understanding.by_vector(&said, &vector, Some(listen), TODAY), took)
         }
     };
     let words = understanding.completeness(&said, &meaning, Some(listen));
-    Pause { start: open.start, resumed, voice, words: (words, after(recognition + embedding)) }
+    Pause { open: open.left, start: open.start, resumed, voice, words: (words, after(recognition + embedding)) }
 }
 
 /// Where a caller of the set is in the plan.
