@@ -15,7 +15,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use sidetone::audio::{Rate, resample};
 use sidetone::call::ports::{
     AbortFlag, Done, Embedder as _, Hint, Keep, RecognizeJob, Recognizer as _, Role, SayId, SynthesizeJob,
-    Synthesizer as _, TurnDetector as _, TurnId, VoiceDetector as _,
+    Synthesizer as _, Tone, TurnDetector as _, TurnId, VoiceDetector as _,
 };
 use sidetone::engine::minilm::MiniLm;
 use sidetone::engine::models::Registry;
@@ -132,6 +132,7 @@ fn utterance(engines: &Engines, voice: &str) -> Arc<[i16]> {
         sentence: 0,
         text: LINES[1].to_string(),
         voice: voice.to_string(),
+        tone: Tone::Even,
         rate: Rate::Narrow,
         keep: Keep::Nowhere,
         needed: soon(),

@@ -37,13 +37,13 @@ pub(super) struct Logbook {
     begin: Instant,
     turns: Vec<Turn>,
     events: Vec<Event>,
-    peak: f32,
+    peak: Option<f32>,
     outcome: Option<Outcome>,
 }
 
 impl Logbook {
     pub(super) fn new(header: Header, plan: String, codec: String, begin: Instant) -> Self {
-        Self { header, plan, codec, begin, turns: Vec::new(), events: Vec::new(), peak: 0.0, outcome: None }
+        Self { header, plan, codec, begin, turns: Vec::new(), events: Vec::new(), peak: None, outcome: None }
     }
 
     pub(super) fn header(&self) -> &Header {
@@ -63,14 +63,13 @@ impl Logbook {
     }
 
     pub(super) fn turn(&mut self, turn: Turn) {
-        self.peak = self.peak.max(turn.frustration);
         if self.turns.len() < MOST {
             self.turns.push(turn);
         }
     }
 
     pub(super) fn frustration(&mut self, score: f32) {
-        self.peak = self.peak.max(score);
+        self.peak = Some(self.peak.map_or(score, |peak| peak.max(score)));
     }
 
     pub(super) fn last_turn(&mut self) -> Option<&mut Turn> {

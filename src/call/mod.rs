@@ -35,7 +35,7 @@ use jiff::civil::Date;
 
 use crate::audio::{AudioError, Frame, Rate, Recording};
 use crate::dialplan::script::{self, Listen, Script};
-use crate::nlu::keypad::{Entry, Keypad};
+use crate::nlu::keypad::{Entry, Keypad, Mashing};
 use crate::speech::emotion::{self, Frustration};
 use crate::speech::prosody::Analyser;
 
@@ -89,6 +89,7 @@ pub struct Call {
     today: Date,
     listening: Option<Listen>,
     keypad: Keypad,
+    mashing: Mashing,
     typed_ahead: Option<Entry>,
     unheard: Option<script::Heard>,
     turns: Turns,
@@ -114,6 +115,10 @@ impl Call {
         timers.set(Timer::Media, now + MEDIA_LOST);
         let (today, local) = (header.local.date(), header.local);
         let log = Logbook::new(header, plan.name().to_owned(), codec.name().to_owned(), now);
+        let mut script = Script::new(plan, local);
+        if !line.emotion {
+            script.without_feelings();
+        }
         let mut call = Self {
             leg: MediaLeg::new(leg, now)?,
             rate,
@@ -121,13 +126,14 @@ impl Call {
             prosody: Analyser::new(rate),
             wire: WireClock::new(rate.hz()),
             frustration: Frustration::new(Arc::clone(&line.prosody), emotion::Config::default()),
-            speaking: Speaking::new(rate, line.voice().to_owned(), SayId(0)).pronounce(plan.lexicon()),
+            speaking: Speaking::new(rate, line.voice().to_owned(), SayId(0)).pronounce(line.plan.lexicon()),
             was_audible: false,
-            script: Script::new(plan, local),
+            script,
             today,
             line,
             listening: None,
             keypad: Keypad::idle(),
+            mashing: Mashing::default(),
             typed_ahead: None,
             unheard: None,
             turns: Turns::default(),

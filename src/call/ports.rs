@@ -118,6 +118,8 @@ pub struct SynthesizeJob {
     pub text: String,
     /// Name of the voice in `voices/models.toml`.
     pub voice: String,
+    /// How it is said.
+    pub tone: Tone,
     /// The rate wanted.
     pub rate: Rate,
     /// Where the result may be kept.
@@ -241,8 +243,22 @@ pub trait TurnDetector: Send {
 pub trait Synthesizer: Send {
     /// Mono PCM at [`Synthesizer::sample_rate`].
     fn synthesize(&mut self, text: &str) -> Result<Vec<i16>, JobError>;
+    /// How what comes next is said. A voice that has one tone keeps it.
+    fn tone(&mut self, _tone: Tone) {}
     /// Hz.
     fn sample_rate(&self) -> u32;
+}
+
+/// How a line is said: the more upset the caller, the slower and softer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tone {
+    /// As the voice speaks.
+    #[default]
+    Even,
+    /// To a caller who is tense.
+    Gentle,
+    /// To a caller who is angry.
+    Soothing,
 }
 
 /// Places a sentence in a vector space where near means alike. Synchronous: it owns a worker thread.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::dialplan::script::TransferFailure;
+use crate::dialplan::script::{FRUSTRATED, TransferFailure};
 use crate::pii::Pii;
 
 /// A call, as stored and as shown by `sidetone calls show`.
@@ -32,13 +32,44 @@ pub struct CallRecord {
     pub turns: Vec<Turn>,
     /// What else happened, in order.
     pub events: Vec<Event>,
-    /// Highest frustration of the call, 0..1.
-    pub frustration_peak: f32,
+    /// Highest frustration of the call, 0..1; `None` where it was not inferred, or is not kept any longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frustration_peak: Option<f32>,
     /// The stereo recording (left: caller, right: the other side), if one was made.
     pub recording: Option<String>,
     /// Jitter, loss and packet counts of the caller's leg.
     pub media: MediaStats,
 }
+
+impl CallRecord {
+    /// Takes out what was inferred of the caller's feelings: scores, their reasons, and what else speaks of them.
+    pub fn forget_feelings(&mut self) {
+        self.frustration_peak = None;
+        for turn in &mut self.turns {
+            turn.frustration = None;
+            turn.reasons.clear();
+        }
+        self.events.retain(|event| !event.what.starts_with(FELT));
+        for event in &mut self.events {
+            event.what = event.what.replace(FRUSTRATED, UNSAID);
+        }
+        self.outcome.forget_feelings();
+    }
+}
+
+impl Outcome {
+    /// Takes a feeling out of the reason.
+    pub fn forget_feelings(&mut self) {
+        if let Self::HandedOver { reason, .. } = self {
+            *reason = reason.replace(FRUSTRATED, UNSAID);
+        }
+    }
+}
+
+/// What an event that tells of frustration begins with.
+pub(super) const FELT: &str = "frustration ";
+/// What stands for a feeling that is not kept any longer.
+const UNSAID: &str = "a rule of the plan";
 
 /// A call's line in a list: its record without the conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,8 +90,9 @@ pub struct CallSummary {
     pub plan: String,
     /// How it ended.
     pub outcome: Outcome,
-    /// Highest frustration of the call, 0..1.
-    pub frustration_peak: f32,
+    /// As in [`CallRecord`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frustration_peak: Option<f32>,
     /// Whether the recording is still kept.
     pub has_recording: bool,
     /// Whether the transcript is still kept.
@@ -117,9 +149,11 @@ pub struct Turn {
     pub intent: Option<String>,
     /// Its probability, 0..1.
     pub intent_score: f32,
-    /// 0..1, after this turn.
-    pub frustration: f32,
-    /// Ranked, in plain words.
+    /// 0..1, after this turn; `None` where it was not inferred, or is not kept any longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frustration: Option<f32>,
+    /// Of the frustration, ranked, in plain words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
     /// The answer as far as it was heard.
     pub answer: String,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::audio::{Frame, Playout, Rate, SayRef, level};
-use crate::call::ports::{JobError, Keep, SayId, SynthesizeJob};
+use crate::call::ports::{JobError, Keep, SayId, SynthesizeJob, Tone};
 use crate::call::sentences;
 use crate::dialplan::markup::{self, Lexicon, Piece};
 use crate::dialplan::script::Say;
@@ -82,6 +82,7 @@ enum State {
 struct Line {
     id: SayId,
     manner: Manner,
+    tone: Tone,
     sentences: Vec<Sentence>,
     asked_at: Instant,
 }
@@ -90,7 +91,7 @@ impl Line {
     /// Whether the same is said in the same manner.
     fn is_like(&self, other: &Self) -> bool {
         let words = |line: &Self| line.sentences.iter().map(|s| s.text.clone()).collect::<Vec<_>>();
-        self.manner == other.manner && words(self) == words(other)
+        self.manner == other.manner && self.tone == other.tone && words(self) == words(other)
     }
 }
 
@@ -99,6 +100,8 @@ pub struct Speaking {
     playout: Playout,
     rate: Rate,
     voice: String,
+    /// Of lines from now on.
+    tone: Tone,
     lines: VecDeque<Line>,
     next: u32,
     jobs: VecDeque<SynthesizeJob>,
@@ -115,6 +118,7 @@ impl Speaking {
             playout: Playout::new(rate),
             rate,
             voice,
+            tone: Tone::Even,
             lines: VecDeque::new(),
             next: first.0,
             jobs: VecDeque::new(),
@@ -128,6 +132,11 @@ impl Speaking {
     pub fn pronounce(mut self, lexicon: Arc<Lexicon>) -> Self {
         self.lexicon = lexicon;
         self
+    }
+
+    /// How lines are said from now on.
+    pub fn tone(&mut self, tone: Tone) {
+        self.tone = tone;
     }
 
     /// Queues a line behind what is being said. Says whether its first sentence is there already.
@@ -172,7 +181,7 @@ impl Speaking {
         let id = SayId(self.next);
         self.next += 1;
         let sentences = markup::pieces(text).into_iter().flat_map(|piece| self.sentences_of(piece)).collect();
-        Line { id, manner, sentences, asked_at: now }
+        Line { id, manner, tone: self.tone, sentences, asked_at: now }
     }
 
     fn synthesis(&self, now: Instant, needed: Instant, line: &Line, sentence: usize) -> SynthesizeJob {
@@ -181,6 +190,7 @@ impl Speaking {
             sentence: sentence as u32,
             text: self.lexicon.apply(&line.sentences[sentence].text),
             voice: self.voice.clone(),
+            tone: line.tone,
             rate: self.rate,
             keep: if line.manner.masked { Keep::Nowhere } else { Keep::Memory },
             needed,
@@ -206,7 +216,7 @@ impl Speaking {
         let id = SayId(self.next);
         self.next += 1;
         let sentence = Sentence { text: text.to_owned(), state: State::Ready(clip), refused: 0 };
-        self.lines.push_back(Line { id, manner, sentences: vec![sentence], asked_at: now });
+        self.lines.push_back(Line { id, manner, tone: self.tone, sentences: vec![sentence], asked_at: now });
         self.feed();
     }
 

@@ -102,6 +102,10 @@ impl Call {
         if self.phase != Phase::Script {
             return;
         }
+        if !self.keypad.collects_number() && self.mashing.press(now, key) && self.line.emotion {
+            self.frustration.event(emotion::Event::KeypadMashing);
+            self.signal();
+        }
         let before = self.keypad.is_collecting();
         let entry = self.keypad.press(now, key);
         // A key that is swallowed, or typed ahead, interrupts nothing.

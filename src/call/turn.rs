@@ -476,7 +476,7 @@ impl Call {
             confidence: transcript.confidence,
             intent,
             intent_score: score,
-            frustration: if self.line.emotion { self.frustration.score() } else { 0.0 },
+            frustration: self.line.emotion.then(|| self.frustration.score()),
             reasons,
             answer: String::new(),
             latency,

@@ -50,6 +50,11 @@ impl Meaning {
         *self == Self::default()
     }
 
+    /// Whether the words hold a slot's value.
+    pub fn gives_value(&self) -> bool {
+        self.slot.is_some() || !self.slots.is_empty()
+    }
+
     /// As the script hears it.
     pub fn into_heard(self, text: String) -> Heard {
         let Self { intent, knowledge, yes_no, slot, slots } = self;

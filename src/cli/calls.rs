@@ -109,13 +109,13 @@ fn table(calls: &[CallSummary]) -> String {
     );
     for call in calls {
         out += &format!(
-            "{:<20} {:<36} {:>8} {:<16} {:<14} {:>5.2}  {}\n",
+            "{:<20} {:<36} {:>8} {:<16} {:<14} {:>5}  {}\n",
             started(call.started_ms),
             call.id,
             minutes(call.duration_ms),
             call.caller.reveal(),
             call.plan,
-            call.frustration_peak,
+            call.frustration_peak.map_or("–".to_owned(), |peak| format!("{peak:.2}")),
             outcome(&call.outcome),
         );
     }
@@ -124,7 +124,7 @@ fn table(calls: &[CallSummary]) -> String {
 
 fn story(call: &CallRecord, data: &Path) -> String {
     let mut out = format!(
-        "call {}\n  {} UTC, {}, {} to {} by {} ({})\n  plan {}, {}\n  frustration at most {:.2}\n",
+        "call {}\n  {} UTC, {}, {} to {} by {} ({})\n  plan {}, {}\n",
         call.id,
         started(call.started_ms),
         minutes(call.duration_ms),
@@ -134,8 +134,10 @@ fn story(call: &CallRecord, data: &Path) -> String {
         call.codec,
         call.plan,
         outcome(&call.outcome),
-        call.frustration_peak,
     );
+    if let Some(peak) = call.frustration_peak {
+        out += &format!("  frustration at most {peak:.2}\n");
+    }
     let media = call.media;
     out += &format!(
         "  media: {} packets in, {} out, {} lost, jitter {:.1} ms, {} frames concealed\n",
@@ -151,10 +153,8 @@ fn story(call: &CallRecord, data: &Path) -> String {
         }
         let intent = turn.intent.as_deref().unwrap_or("none of these");
         out += &format!("\n{:>8}  caller: {}\n", minutes(turn.start_ms), turn.text);
-        out += &format!(
-            "          [{}] {} {:.2}, frustration {:.2}",
-            turn.state, intent, turn.intent_score, turn.frustration
-        );
+        out += &format!("          [{}] {} {:.2}", turn.state, intent, turn.intent_score);
+        out += &turn.frustration.map_or(String::new(), |score| format!(", frustration {score:.2}"));
         out += &if turn.reasons.is_empty() { "\n".to_owned() } else { format!(": {}\n", turn.reasons.join("; ")) };
         let latency = turn.latency;
         out += &format!(
@@ -220,7 +220,7 @@ mod tests {
             outcome: Outcome::HandoverFailed { to: "queue:a".to_owned(), failure: TransferFailure::NoAnswer },
             turns: vec![turn(1_000, "first"), turn(5_000, "second")],
             events: vec![event(2_000, "a key"), event(9_000, "hung up")],
-            frustration_peak: 0.5,
+            frustration_peak: Some(0.5),
             recording: Some("recordings/x.wav".to_owned()),
             media: MediaStats::default(),
         };

@@ -199,7 +199,7 @@ fn verdict(record: &CallRecord, answers: &[f32]) -> Vec<(&'static str, bool)> {
         ("the caller was heard", heard("balance")),
         ("the caller was understood", record.turns.iter().any(|t| t.intent.as_deref() == Some("balance"))),
         ("the caller was answered", !answers.is_empty()),
-        ("the caller's frustration was felt", record.frustration_peak >= 0.7),
+        ("the caller's frustration was felt", record.frustration_peak.is_some_and(|peak| peak >= 0.7)),
         ("the caller was handed over", matches!(record.outcome, Outcome::HandedOver { .. })),
     ]
 }

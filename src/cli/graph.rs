@@ -78,7 +78,7 @@ fn tally(records: &[CallRecord]) -> Use {
                 *used.ways.entry((*state).to_owned()).or_default().entry((*next).to_owned()).or_default() += 1;
             }
         }
-        for turn in record.turns.iter().filter(|turn| turn.frustration >= ANGRY) {
+        for turn in record.turns.iter().filter(|turn| turn.frustration.is_some_and(|f| f >= ANGRY)) {
             used.states.entry(turn.state.clone()).or_default().angry += 1;
         }
         if let Some((_, last)) = states.last() {

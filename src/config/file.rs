@@ -133,11 +133,12 @@ struct Keep {
     record: bool,
     recordings: String,
     transcripts: String,
+    frustration: String,
 }
 
 impl Default for Keep {
     fn default() -> Self {
-        Self { record: true, recordings: "30d".into(), transcripts: "30d".into() }
+        Self { record: true, recordings: "30d".into(), transcripts: "30d".into(), frustration: "3d".into() }
     }
 }
 
@@ -228,6 +229,7 @@ pub(super) fn resolve(table: Table, base: &Path) -> Result<Config, ConfigError> 
             record: file.keep.record,
             recordings: time("keep.recordings", &file.keep.recordings)?,
             transcripts: time("keep.transcripts", &file.keep.transcripts)?,
+            frustration: time("keep.frustration", &file.keep.frustration)?,
         },
     })
 }

@@ -120,6 +120,8 @@ pub struct KeepConfig {
     pub recordings: Duration,
     /// Age at which transcripts are deleted.
     pub transcripts: Duration,
+    /// Age at which what was inferred of callers' feelings is deleted; the calls stay.
+    pub frustration: Duration,
 }
 
 /// Everything that the server needs, resolved.

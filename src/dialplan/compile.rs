@@ -78,6 +78,7 @@ pub(super) fn compile(raw: &Raw, report: &mut Report<'_>) -> Plan {
         built: HashMap::new(),
         slot_uses: Vec::new(),
         used_intents: HashSet::new(),
+        feelings: None,
         value_of: None,
         answers: false,
         args: HashSet::new(),
@@ -115,6 +116,8 @@ struct Compiler<'a, 's> {
     built: HashMap<(usize, u32, u32), usize>,
     slot_uses: Vec<SlotUse>,
     used_intents: HashSet<usize>,
+    /// The first place that asks how the caller feels.
+    feelings: Option<Span>,
     /// The slot whose value `value` is, where there is one.
     value_of: Option<usize>,
     /// Whether `answer` is something here.
@@ -155,6 +158,7 @@ impl<'a> Compiler<'a, '_> {
         let validity = self.validity();
         let lookup = self.lookup();
         let consent = raw.consent.as_ref().map(|text| self.words(text, words::Policy::Spoken));
+        let emotion_notice = raw.emotion_notice.as_ref().map(|text| self.words(text, words::Policy::Spoken));
         let shared = self.shared(&raw.shared);
         let states: Vec<_> = raw.states.iter().map(|state| self.state(state)).collect();
         let start = self.start();
@@ -168,6 +172,7 @@ impl<'a> Compiler<'a, '_> {
             lexicon: self.lexicon(),
             lookup,
             consent,
+            emotion_notice,
             intents,
             slots: self.built_slots,
             validity,

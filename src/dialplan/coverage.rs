@@ -130,6 +130,7 @@ impl Plan {
     pub(super) fn prompts(&self) -> Vec<(String, &Words)> {
         let mut found: Vec<(String, &Words)> = Vec::new();
         found.extend(self.consent.iter().map(|words| ("consent".to_owned(), words)));
+        found.extend(self.emotion_notice.iter().map(|words| ("emotion_notice".to_owned(), words)));
         for state in &self.states {
             let words = state.steps.iter().flat_map(|guarded| guarded.step.words());
             found.extend(words.map(|words| (format!("state {}", state.name), words)));

@@ -96,6 +96,8 @@ pub enum Code {
     MissingFallback,
     /// Examples of different intents that are alike.
     OverlappingIntents,
+    /// Feelings that are acted on, and of which the caller is not told.
+    UnannouncedEmotion,
     /// A text that no voice can say.
     UnsayableText,
     /// A state that nothing leads to.

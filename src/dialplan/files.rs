@@ -91,7 +91,10 @@ impl Gathering<'_, '_, '_> {
 
     /// Puts a sub-plan's parts among the plan's. What has the same name in the plan goes before.
     fn merge(&mut self, raw: &mut Raw, sub: Raw, name: &Scalar, prefix: &str) {
-        let own = [&sub.language, &sub.voice, &sub.consent].into_iter().flatten().map(|scalar| &scalar.at);
+        let own = [&sub.language, &sub.voice, &sub.consent, &sub.emotion_notice]
+            .into_iter()
+            .flatten()
+            .map(|scalar| &scalar.at);
         for at in own.chain(sub.lookup.iter().map(|lookup| &lookup.request.url.at)) {
             let help = "a sub-plan has intents, slots, states, hours, knowledge and handover rules";
             self.report.error_help(at, Code::BadValue, "this belongs into the plan itself", help);

@@ -48,6 +48,11 @@ pub(super) fn read_back(value: &str) -> String {
     format!("I have {value}. Is that right?")
 }
 
+/// The same to a caller who has no patience left.
+pub(super) fn read_back_briefly(value: &str) -> String {
+    format!("{value}, right?")
+}
+
 /// Several values of a form, to be read back.
 pub(super) fn all_of(items: &[String]) -> String {
     listed(items, "and")

@@ -19,6 +19,8 @@ pub struct Plan {
     pub(super) lexicon: Arc<Lexicon>,
     pub(super) lookup: Option<Lookup>,
     pub(super) consent: Option<Words>,
+    /// Said behind it where feelings are inferred.
+    pub(super) emotion_notice: Option<Words>,
     pub(super) intents: Vec<Intent>,
     pub(super) slots: Vec<Slot>,
     /// What a slot's value has to be, by the slot's index.
@@ -374,12 +376,17 @@ impl Plan {
         names
     }
 
+    /// Whether it tells callers that their feelings are inferred.
+    pub fn announces_emotion(&self) -> bool {
+        self.emotion_notice.is_some()
+    }
+
     fn words(&self) -> impl Iterator<Item = &Words> {
         let steps = self.states.iter().flat_map(|state| &state.steps).flat_map(|guarded| guarded.step.words());
         let answers = self.knowledge.iter().flat_map(|entry| &entry.answers);
         let rules = self.rules.iter().filter_map(|rule| rule.say.as_ref());
         let invalid = self.validity.iter().filter_map(|validity| validity.invalid.as_ref());
-        self.consent.iter().chain(steps).chain(answers).chain(rules).chain(invalid)
+        self.consent.iter().chain(&self.emotion_notice).chain(steps).chain(answers).chain(rules).chain(invalid)
     }
 
     /// The line that offers the state's keys; empty when it has none that stand for something with a name.

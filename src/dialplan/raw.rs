@@ -23,6 +23,7 @@ pub(super) struct Raw {
     pub(super) voice: Option<Scalar>,
     pub(super) lookup: Option<RawLookup>,
     pub(super) consent: Option<Scalar>,
+    pub(super) emotion_notice: Option<Scalar>,
     pub(super) intents: Vec<(Scalar, Vec<Scalar>)>,
     pub(super) slots: Vec<RawSlot>,
     pub(super) start: Option<Scalar>,
@@ -137,6 +138,7 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Raw> {
         "voice",
         "caller",
         "consent",
+        "emotion_notice",
         "intents",
         "slots",
         "handover",
@@ -156,6 +158,7 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Raw> {
         language: f.text("language"),
         voice: f.text("voice"),
         consent: f.text("consent"),
+        emotion_notice: f.text("emotion_notice"),
         start: f.required_text("start"),
         ..Raw::default()
     };

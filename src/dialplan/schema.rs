@@ -19,6 +19,7 @@ pub fn plan_schema() -> Value {
             "voice": described("text", "A voice of voices/models.toml."),
             "caller": lookup(),
             "consent": described("text", "Said first, and cannot be interrupted."),
+            "emotion_notice": described("text", "Said next, where the server infers feelings; cannot be interrupted."),
             "intents": {
                 "description": "What callers may mean: sentences that mean it; eight or more are good.",
                 "type": "object",

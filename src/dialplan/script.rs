@@ -19,7 +19,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::plan::Plan;
-pub use briefing::Briefing;
+pub use briefing::{Briefing, FRUSTRATED};
 pub use look::SlotValue;
 pub use walk::Script;
 

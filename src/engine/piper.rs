@@ -10,7 +10,7 @@ use piper_rs::{ModelConfig, Piper as Model};
 use super::EngineError;
 use super::onnx;
 use super::phonemes::{phonemes, prepare};
-use crate::call::ports::{JobError, Synthesizer};
+use crate::call::ports::{JobError, Synthesizer, Tone};
 
 /// Piper varies two things by chance: the sound, by 0.667 as trained, and the length of each phoneme, by 0.8.
 const RHYTHM: f32 = 0.8 / 0.667;
@@ -24,12 +24,25 @@ pub struct Manner {
     pub noise: f32,
 }
 
+impl Manner {
+    /// Slower, steadier and softer for a caller who is upset; a tone that one hears, and that is not remarked on.
+    fn toned(self, tone: Tone) -> (Self, f32) {
+        let (length, noise, gain_db) = match tone {
+            Tone::Even => (1.0, 1.0, 0.0f32),
+            Tone::Gentle => (1.06, 0.85, -1.0),
+            Tone::Soothing => (1.12, 0.7, -2.5),
+        };
+        (Self { length: self.length * length, noise: self.noise * noise }, 10f32.powf(gain_db / 20.0))
+    }
+}
+
 /// A voice.
 pub struct Piper {
     model: Model,
     espeak_voice: String,
     sample_rate: u32,
     manner: Manner,
+    tone: Tone,
 }
 
 impl Piper {
@@ -42,7 +55,7 @@ impl Piper {
             serde_json::from_reader(std::io::BufReader::new(file)).map_err(|error| unreadable(error.to_string()))?;
         let (espeak_voice, sample_rate) = (config.espeak.voice.clone(), config.audio.sample_rate);
         let session = onnx::session("piper", model)?;
-        Ok(Self { model: Model::from_session(session, config), espeak_voice, sample_rate, manner })
+        Ok(Self { model: Model::from_session(session, config), espeak_voice, sample_rate, manner, tone: Tone::Even })
     }
 }
 
@@ -52,13 +65,17 @@ impl Synthesizer for Piper {
         if line.is_empty() {
             return Ok(Vec::new());
         }
-        let manner = self.manner;
+        let (manner, gain) = self.manner.toned(self.tone);
         let (samples, _) = self
             .model
             .create(&line, true, None, Some(manner.length), Some(manner.noise), Some(manner.noise * RHYTHM))
             .map_err(|error| JobError::Failed(error.to_string()))?;
         // Peaks a little over full scale occur; `as` holds them at the limit.
-        Ok(samples.into_iter().map(|sample| (sample * 32767.0).round() as i16).collect())
+        Ok(samples.into_iter().map(|sample| (sample * gain * 32767.0).round() as i16).collect())
+    }
+
+    fn tone(&mut self, tone: Tone) {
+        self.tone = tone;
     }
 
     fn sample_rate(&self) -> u32 {

@@ -20,7 +20,7 @@ use super::{EngineError, now};
 use crate::audio::{Rate, resample};
 use crate::call::ports::{
     AbortFlag, Done, EmbedJob, Embedder, JobError, Keep, RecognizeJob, Recognizer, Reply, Role, SynthesizeJob,
-    Synthesizer, Transcript, TurnDetector, TurnEndJob, VoiceDetector,
+    Synthesizer, Tone, Transcript, TurnDetector, TurnEndJob, VoiceDetector,
 };
 
 /// Jobs that may wait, a kind. At 100 ms a job a full queue is seconds late already: refusing is kinder.
@@ -171,8 +171,7 @@ impl Engines {
     /// Sound of a sentence; answered by [`Done::Spoken`], at once if it was rendered before.
     pub fn synthesize(&self, job: SynthesizeJob, reply: Reply) {
         let submitted = now();
-        let key =
-            (job.keep != Keep::Nowhere).then(|| PromptKey::new(&(self.shared.manner)(&job.voice), &job.text, job.rate));
+        let key = (job.keep != Keep::Nowhere).then(|| prompt_key(&(self.shared.manner)(&job.voice), &job));
         let task = SynthesizeTask { job, key, reply, submitted };
         // What is to lie on disk goes by a worker even if it is in memory: a call may have had it rendered first.
         if task.job.keep == Keep::Memory
@@ -360,6 +359,7 @@ impl Job for SynthesizeTask {
             }
         }
         let voice = voices.voice(&self.job.voice)?;
+        voice.tone(self.job.tone);
         let pcm = voice.synthesize(&self.job.text)?;
         let pcm = resample(&pcm, voice.sample_rate(), self.job.rate.hz())
             .map_err(|error| JobError::Failed(error.to_string()))?;
@@ -414,4 +414,12 @@ impl Job for EmbedTask {
             Way::Bulk(tell) => drop(tell.send(result)),
         }
     }
+}
+/// What a rendered sentence is known by: `manner` is all that shapes the voice, and the tone all that shapes the line.
+fn prompt_key(manner: &str, job: &SynthesizeJob) -> PromptKey {
+    let voice = match job.tone {
+        Tone::Even => manner.to_owned(),
+        tone => format!("{manner} {tone:?}"),
+    };
+    PromptKey::new(&voice, &job.text, job.rate)
 }

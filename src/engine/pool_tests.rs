@@ -15,7 +15,7 @@ use super::scripted::{
 use crate::audio::Rate;
 use crate::call::ports::{
     AbortFlag, Done, EmbedJob, Embedder, Hint, JobError, Keep, RecognizeJob, Recognizer, Reply, Role, SayId,
-    SynthesizeJob, Synthesizer, Transcript, TurnEndJob, TurnId,
+    SynthesizeJob, Synthesizer, Tone, Transcript, TurnEndJob, TurnId,
 };
 
 const LONG: Duration = Duration::from_secs(600);
@@ -306,13 +306,17 @@ fn shutdown_answers_what_waits_and_what_comes_later() {
     assert_eq!(answered, [0, 1, 2]);
 }
 
-/// A scripted voice at another rate that counts its sentences.
-struct Counting(Arc<AtomicUsize>);
+/// A scripted voice at another rate that counts its sentences, and is twice as slow where it soothes.
+struct Counting(Arc<AtomicUsize>, Tone);
 
 impl Synthesizer for Counting {
     fn synthesize(&mut self, text: &str) -> Result<Vec<i16>, JobError> {
         self.0.fetch_add(1, Ordering::Relaxed);
-        Ok(vec![1000; 22_050 * text.len() / 100])
+        let slower = if self.1 == Tone::Soothing { 2 } else { 1 };
+        Ok(vec![1000; slower * 22_050 * text.len() / 100])
+    }
+    fn tone(&mut self, tone: Tone) {
+        self.1 = tone;
     }
     fn sample_rate(&self) -> u32 {
         22_050
@@ -322,7 +326,17 @@ impl Synthesizer for Counting {
 fn say(text: &str, voice: &str, cacheable: bool) -> SynthesizeJob {
     let (keep, needed) = (if cacheable { Keep::Memory } else { Keep::Nowhere }, now() + LONG);
     let (text, voice) = (text.to_string(), voice.to_string());
-    SynthesizeJob { say: SayId(1), sentence: 3, text, voice, rate: Rate::Narrow, keep, needed, deadline: needed }
+    SynthesizeJob {
+        say: SayId(1),
+        sentence: 3,
+        text,
+        voice,
+        tone: Tone::Even,
+        rate: Rate::Narrow,
+        keep,
+        needed,
+        deadline: needed,
+    }
 }
 
 #[test]
@@ -334,7 +348,7 @@ fn a_line_is_rendered_once_unless_it_must_not_be_kept() {
             return Err(super::EngineError::Registry("no voice `nobody`".into()));
         }
         lock(&loaded).push(name.to_string());
-        Ok(Box::new(Counting(counted.clone())) as Box<dyn Synthesizer>)
+        Ok(Box::new(Counting(counted.clone(), Tone::Even)) as Box<dyn Synthesizer>)
     };
     let engines =
         Engines::start(EngineOptions { voice: Arc::new(voice), default_voice: "a".into(), ..options() }).unwrap();
@@ -350,11 +364,14 @@ fn a_line_is_rendered_once_unless_it_must_not_be_kept() {
     assert_eq!(spoken(say(&hundred, "a", true)), (Ok(8000), false), "one second at the rate asked for");
     assert_eq!(spoken(say(&hundred, "a", true)), (Ok(8000), true));
     assert_eq!(spoken(say(&hundred, "b", true)), (Ok(8000), false), "another voice is another prompt");
-    assert_eq!(spoken(say(&hundred, "a", false)), (Ok(8000), false), "not even looked up");
+    let soothing = || SynthesizeJob { tone: Tone::Soothing, ..say(&hundred, "a", true) };
+    assert_eq!(spoken(soothing()), (Ok(16_000), false), "another tone is another prompt");
+    assert_eq!(spoken(soothing()), (Ok(16_000), true));
+    assert_eq!(spoken(say(&hundred, "a", false)), (Ok(8000), false), "not even looked up, and even again");
     assert_eq!(spoken(say("my card is 4071", "a", false)), (Ok(1200), false));
     assert_eq!(spoken(say("my card is 4071", "a", true)), (Ok(1200), false), "a masked line was not kept");
     assert!(matches!(spoken(say("hi", "nobody", true)), (Err(JobError::Failed(why)), false) if why.contains("nobody")));
-    assert_eq!(count.load(Ordering::Relaxed), 5);
+    assert_eq!(count.load(Ordering::Relaxed), 6);
     assert_eq!(*lock(&loads), ["a", "b"], "a voice stays loaded");
 }
 
@@ -401,7 +418,7 @@ fn only_a_plans_own_lines_outlive_the_process() {
     let count = Arc::new(AtomicUsize::new(0));
     let start = || {
         let counted = count.clone();
-        let voice = move |_: &str| Ok(Box::new(Counting(counted.clone())) as Box<dyn Synthesizer>);
+        let voice = move |_: &str| Ok(Box::new(Counting(counted.clone(), Tone::Even)) as Box<dyn Synthesizer>);
         let prompts = PromptLimits { memory_bytes: 1 << 20, disk: Some((folder.path().to_path_buf(), 1 << 20)) };
         Engines::start(EngineOptions { voice: Arc::new(voice), prompts, ..options() }).unwrap()
     };

@@ -13,7 +13,7 @@ use super::{EngineConfig, Engines, now, onnx};
 use crate::audio::{Rate, resample};
 use crate::call::ports::{
     AbortFlag, Done, Embedder, Hint, JobError, Keep, RecognizeJob, Recognizer, Role, SayId, SynthesizeJob, Synthesizer,
-    TurnId, VoiceDetector,
+    Tone, TurnId, VoiceDetector,
 };
 use crate::nlu::word_errors::word_errors;
 
@@ -193,6 +193,22 @@ fn paraphrases_lie_nearer_than_other_matters() {
 }
 
 #[test]
+fn piper_speaks_slower_and_softer_to_the_upset() {
+    let Some(mut voice) = joe() else { return };
+    let mut heard = |tone: Tone| {
+        voice.tone(tone);
+        let pcm = voice.synthesize(LINES[1]).unwrap();
+        let power = pcm.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / pcm.len() as f64;
+        (pcm.len() as f64 / 22_050.0, 10.0 * power.log10())
+    };
+    let [even, gentle, soothing] = [Tone::Even, Tone::Gentle, Tone::Soothing].map(&mut heard);
+    println!("s and dB: even {even:?}, gentle {gentle:?}, soothing {soothing:?}");
+    assert!(even.0 * 1.02 < gentle.0 && gentle.0 * 1.02 < soothing.0, "slower");
+    assert!(even.1 - 0.5 > gentle.1 && gentle.1 - 0.5 > soothing.1, "softer");
+    assert_eq!(heard(Tone::Even), even, "and back");
+}
+
+#[test]
 fn piper_pauses_at_a_comma_and_lifts_a_question() {
     let Some(mut voice) = joe() else { return };
     let mut length = |text: &str| voice.synthesize(text).unwrap().len() as f32 / 22_050.0;
@@ -217,6 +233,7 @@ fn all_engines_at_once() {
         sentence: 0,
         text: LINES[0].to_string(),
         voice: config.voice.clone(),
+        tone: Tone::Even,
         rate: Rate::Narrow,
         keep: Keep::Memory,
         needed: deadline,

@@ -138,6 +138,11 @@ impl Keypad {
         !self.keys.is_empty()
     }
 
+    /// Whether more than one key is waited for.
+    pub fn collects_number(&self) -> bool {
+        self.rule.is_some_and(|rule| rule.length.1 > 1)
+    }
+
     /// Keys lost because the type-ahead buffer was full.
     pub fn dropped(&self) -> u64 {
         self.dropped
@@ -173,6 +178,31 @@ impl Keypad {
         self.rule = None;
         self.deadline = None;
         Some(Entry { keys: std::mem::take(&mut self.keys), end })
+    }
+}
+
+/// Notices a key that is pressed in anger: the same one again and again, where no number is asked for.
+#[derive(Debug, Default)]
+pub struct Mashing {
+    last: Option<(char, Instant)>,
+    times: u32,
+}
+
+impl Mashing {
+    /// So often in a row, each within so long of the one before.
+    const TIMES: u32 = 5;
+    const WITHIN: Duration = Duration::from_secs(1);
+
+    /// A key was pressed. True for the one that makes it mashing; the count begins again then.
+    pub fn press(&mut self, now: Instant, key: char) -> bool {
+        let again = self.last.is_some_and(|(last, at)| last == key && now <= at + Self::WITHIN);
+        self.last = Some((key, now));
+        self.times = if again { self.times + 1 } else { 1 };
+        let mashing = self.times >= Self::TIMES;
+        if mashing {
+            self.times = 0;
+        }
+        mashing
     }
 }
 
@@ -269,5 +299,20 @@ mod tests {
         keypad.expect(now, EntryRule::menu());
         assert_eq!(keypad.press(now + Duration::from_millis(200), '#'), None);
         assert_eq!(keypad.press(now + Duration::from_millis(400), '#').map(|entry| entry.keys), Some("#".to_string()));
+    }
+
+    #[test]
+    fn the_same_key_again_and_again_is_mashing_and_a_number_is_not() {
+        let now = origin();
+        let pressed = |keys: &str, apart: u64| {
+            let mut mashing = Mashing::default();
+            let presses = keys.chars().enumerate().map(|(i, key)| mashing.press(at(now, apart * i as u64), key));
+            presses.filter(|mashed| *mashed).count()
+        };
+        assert_eq!(pressed("00000", 200), 1);
+        assert_eq!(pressed("0000000000", 200), 2);
+        assert_eq!(pressed("00000", 1_500), 0);
+        assert_eq!(pressed("0000", 200), 0);
+        assert_eq!(pressed("12345678901200340056", 200), 0);
     }
 }

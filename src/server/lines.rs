@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::files;
 use crate::audio::{Rate, file};
 use crate::call::line::{Agents, DEFAULT_VOICE, Line};
-use crate::call::ports::{JobError, Keep, SayId, SynthesizeJob};
+use crate::call::ports::{JobError, Keep, SayId, SynthesizeJob, Tone};
 use crate::call::sentences;
 use crate::call::services::{Models, Secrets};
 use crate::call::understand::Understanding;
@@ -153,6 +153,10 @@ impl Loader {
         let Self { config, .. } = self;
         let path = plan_file(folder);
         let plan = Arc::new(read_plan(&path)?);
+        if config.emotion && !plan.announces_emotion() {
+            let plan = plan.name();
+            tracing::warn!(plan, "callers' feelings are inferred and the plan has no `emotion_notice` that tells them");
+        }
         let vectors = embed(&plan, &self.engines)?;
         let queue = |q: &crate::config::QueueConfig| Agents { agents: q.agents.clone(), ring: q.ring };
         Ok(Line {
@@ -213,7 +217,9 @@ fn render_ahead(prompts: Vec<(String, String)>, engines: Engines) {
             let deadline = now() + RENDER_AHEAD;
             let (say, sentence, rate) = (SayId::default(), 0, Rate::Narrow);
             // Wanted last of all: callers go first.
-            let job = SynthesizeJob { say, sentence, text, voice, rate, keep: Keep::Disk, needed: deadline, deadline };
+            let tone = Tone::Even;
+            let job =
+                SynthesizeJob { say, sentence, text, voice, tone, rate, keep: Keep::Disk, needed: deadline, deadline };
             let reply = Box::new(move |result| drop(done.send(result)));
             engines.synthesize(job, reply);
             // Gone with the engines: the server is being shut down.

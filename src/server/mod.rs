@@ -94,7 +94,9 @@ impl Server {
     /// Binds, loads the plans, and answers from then on. Engines count only if [`metrics::install`] came before them.
     pub async fn start(config: Config, engines: Engines) -> Result<Self, ServerError> {
         metrics::install();
-        let retention = Retention { recordings: config.keep.recordings, transcripts: config.keep.transcripts };
+        let keep = &config.keep;
+        let (recordings, transcripts, frustration) = (keep.recordings, keep.transcripts, keep.frustration);
+        let retention = Retention { recordings, transcripts, frustration };
         let store = Store::open(&config.data, retention).await?;
         let recordings = Recordings::start(store.recordings(), RECORDING_QUEUE)
             .map_err(|source| ServerError::Io { what: "recordings".into(), source })?;

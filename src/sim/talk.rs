@@ -20,7 +20,7 @@ use crate::call::understand::Meaning;
 use crate::dialplan::script::{
     self, Action, Briefing, Expect, Fetch, Input, Listen, MASKED, Script, Target, Thought, TransferFailure,
 };
-use crate::nlu::keypad::{Entry, Keypad};
+use crate::nlu::keypad::{Entry, Keypad, Mashing};
 use crate::nlu::{person, text as words};
 use crate::speech::emotion::{self, Frustration, Mood};
 use crate::speech::prosody::Features;
@@ -157,6 +157,7 @@ pub struct Talk {
     answered: Option<Duration>,
     listening: Option<Listen>,
     keypad: Keypad,
+    mashing: Mashing,
     typed_ahead: Option<Entry>,
     frustration: Frustration,
     /// What the scores are to be taken for, instead of what was felt.
@@ -183,6 +184,7 @@ impl Talk {
             answered: None,
             listening: None,
             keypad: Keypad::idle(),
+            mashing: Mashing::default(),
             typed_ahead: None,
             frustration: Frustration::new(Arc::clone(&line.prosody), emotion::Config::default()),
             feigned: None,
@@ -223,6 +225,7 @@ impl Talk {
         let text = if masked { MASKED.to_owned() } else { said.text.to_owned() };
         self.told.push(Told::Heard { text, intent, knowledge });
         let events = std::mem::take(&mut self.events);
+        self.frustration.lasts(self.clock);
         self.frustration.utterance(&said.voice.unwrap_or_default(), said.text, &events);
         self.felt();
         if self.listening.take().is_some() {
@@ -239,7 +242,12 @@ impl Talk {
         for key in keys.chars() {
             self.clock += KEY;
             self.acted = self.clock;
-            let entry = self.keypad.press(self.begin + self.clock, key);
+            let now = self.begin + self.clock;
+            if !self.keypad.collects_number() && self.mashing.press(now, key) {
+                self.frustration.event(emotion::Event::KeypadMashing);
+                self.signal();
+            }
+            let entry = self.keypad.press(now, key);
             self.typed(entry, around);
         }
         if let Some(deadline) = self.keypad.deadline() {
@@ -365,6 +373,9 @@ impl Talk {
                 self.events.push(emotion::Event::RepeatedIntent);
             }
             self.last_intent = Some(intent.to_owned());
+        }
+        if self.script.is_corrected_by(meaning.yes_no, meaning.gives_value()) {
+            self.events.push(emotion::Event::SlotCorrected);
         }
         if person::asks_for_person(text) {
             self.events.push(emotion::Event::AskedForPerson);

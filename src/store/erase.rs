@@ -10,6 +10,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use sqlx::Row;
 use tokio::fs;
 
+use crate::call::record::{CallRecord, Outcome};
+
 use super::{Store, StoreError, checked_id, normalized, recording_path};
 
 /// What [`Store::expire`] removed.
@@ -19,6 +21,8 @@ pub struct Expired {
     pub recordings: u64,
     /// Transcripts.
     pub transcripts: u64,
+    /// Calls whose frustration was taken out; the calls stay.
+    pub frustration: u64,
 }
 
 impl Store {
@@ -62,11 +66,48 @@ impl Store {
                 .execute(&self.pool)
                 .await?
                 .rows_affected();
+        expired.frustration = self.expire_feelings(before(now_ms, self.retention.frustration)).await?;
         sqlx::query("DELETE FROM calls WHERE transcript IS NULL AND NOT has_recording").execute(&self.pool).await?;
         if expired != Expired::default() {
             self.truncate_journal().await?;
         }
         Ok(expired)
+    }
+
+    /// Takes out of the calls that began before `oldest_ms` what was inferred of the caller's feelings; returns of how many.
+    async fn expire_feelings(&self, oldest_ms: i64) -> Result<u64, StoreError> {
+        let rows = sqlx::query("SELECT id FROM calls WHERE frustration_peak IS NOT NULL AND started_ms < ?")
+            .bind(oldest_ms)
+            .fetch_all(&self.pool)
+            .await?;
+        let mut taken = 0;
+        for row in rows {
+            let id: String = row.try_get("id")?;
+            // One transaction a call: `save` of the same call must not come between.
+            let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+            let kept = sqlx::query("SELECT outcome, transcript FROM calls WHERE id = ?").bind(&id);
+            let Some(kept) = kept.fetch_optional(&mut *tx).await? else { continue };
+            let json = |source| StoreError::Transcript { id: id.clone(), source };
+            let mut outcome: Outcome = serde_json::from_str(&kept.try_get::<String, _>("outcome")?).map_err(json)?;
+            outcome.forget_feelings();
+            let transcript = match kept.try_get::<Option<String>, _>("transcript")? {
+                Some(text) => {
+                    let mut record: CallRecord = serde_json::from_str(&text).map_err(json)?;
+                    record.forget_feelings();
+                    Some(serde_json::to_string(&record).map_err(json)?)
+                }
+                None => None,
+            };
+            sqlx::query("UPDATE calls SET frustration_peak = NULL, outcome = ?, transcript = ? WHERE id = ?")
+                .bind(serde_json::to_string(&outcome).map_err(json)?)
+                .bind(transcript)
+                .bind(&id)
+                .execute(&mut *tx)
+                .await?;
+            tx.commit().await?;
+            taken += 1;
+        }
+        Ok(taken)
     }
 
     /// Whether there was a file to remove. The path is made of the checked id, never of what a record says.

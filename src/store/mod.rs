@@ -101,13 +101,16 @@ pub struct Retention {
     pub recordings: Duration,
     /// Transcripts, and with them the rest of the row unless a recording is still there.
     pub transcripts: Duration,
+    /// What was inferred of the caller's feelings: the score of the call and of each turn, with reasons.
+    pub frustration: Duration,
 }
 
 impl Default for Retention {
-    /// Thirty days for recordings, ninety for transcripts.
+    /// Thirty days for recordings, ninety for transcripts, three for frustration.
     fn default() -> Self {
         const DAY: u64 = 24 * 3600;
-        Self { recordings: Duration::from_secs(30 * DAY), transcripts: Duration::from_secs(90 * DAY) }
+        let days = |n| Duration::from_secs(n * DAY);
+        Self { recordings: days(30), transcripts: days(90), frustration: days(3) }
     }
 }
 

@@ -6,7 +6,8 @@ use sqlx::sqlite::SqlitePool;
 use super::StoreError;
 
 /// Step `n` brings a file from version `n` to `n + 1`; what is here has been shipped and never changes.
-const STEPS: &[&str] = &["CREATE TABLE calls (
+const STEPS: &[&str] = &[
+    "CREATE TABLE calls (
         id               TEXT PRIMARY KEY NOT NULL,
         started_ms       INTEGER NOT NULL,
         duration_ms      INTEGER NOT NULL,
@@ -22,7 +23,14 @@ const STEPS: &[&str] = &["CREATE TABLE calls (
     ) STRICT;
     CREATE INDEX calls_by_start ON calls (started_ms);
     CREATE INDEX calls_by_caller ON calls (caller_key);
-    PRAGMA user_version = 1;"];
+    PRAGMA user_version = 1;",
+    // A score that was not inferred, or has expired, is none.
+    "ALTER TABLE calls ADD COLUMN peak REAL;
+    UPDATE calls SET peak = frustration_peak;
+    ALTER TABLE calls DROP COLUMN frustration_peak;
+    ALTER TABLE calls RENAME COLUMN peak TO frustration_peak;
+    PRAGMA user_version = 2;",
+];
 
 /// Applies the steps that the file lacks.
 pub(super) async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {

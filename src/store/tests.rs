@@ -20,9 +20,14 @@ fn record(id: &str, caller: &str, started_ms: i64) -> CallRecord {
             agent: "sip:ann@127.0.0.1".to_owned(),
             reason: "frustrated".to_owned(),
         },
-        turns: vec![Turn { text: format!("the secret of {id}"), ..Turn::default() }],
+        turns: vec![Turn {
+            text: format!("the secret of {id}"),
+            frustration: Some(0.75),
+            reasons: vec!["sounds angry".to_owned()],
+            ..Turn::default()
+        }],
         events: vec![Event { at_ms: 12, what: "key 5".to_owned() }],
-        frustration_peak: 0.75,
+        frustration_peak: Some(0.75),
         recording: Some(format!("recordings/{id}.wav")),
         media: MediaStats::default(),
     }
@@ -140,20 +145,88 @@ async fn expiry_takes_recordings_then_transcripts_then_the_row() {
     store.save(&record("new", "1", 20 * DAY_MS)).await.expect("saved");
     let (old, new) = (record_file(&store, "old"), record_file(&store, "new"));
 
-    assert_eq!(store.expire(30 * DAY_MS).await.expect("run"), Expired::default(), "not a millisecond early");
-    assert_eq!(store.expire(30 * DAY_MS + 1).await.expect("run"), Expired { recordings: 1, transcripts: 0 });
+    let both = Expired { frustration: 2, ..Expired::default() };
+    assert_eq!(store.expire(30 * DAY_MS).await.expect("run"), both, "not a millisecond early");
+    let one = Expired { recordings: 1, ..Expired::default() };
+    assert_eq!(store.expire(30 * DAY_MS + 1).await.expect("run"), one);
     assert!(!old.exists() && new.exists());
     assert_eq!(store.get("old").await.expect("read").expect("still there").recording, None);
 
-    assert_eq!(store.expire(90 * DAY_MS + 1).await.expect("run"), Expired { recordings: 1, transcripts: 1 });
+    assert_eq!(store.expire(90 * DAY_MS + 1).await.expect("run"), Expired { transcripts: 1, ..one });
     assert_eq!(store.list(10).await.expect("read").len(), 1);
     assert!(!contains(&all_bytes(folder.path()), "the secret of old"));
 }
 
 #[tokio::test]
+async fn what_was_felt_is_kept_for_less_time_than_the_call() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(folder.path()).await;
+    let mut upset = record("upset", "1", 0);
+    upset.outcome = Outcome::HandedOver {
+        to: "queue:support".to_owned(),
+        agent: "sip:ann@127.0.0.1".to_owned(),
+        reason: "the caller is frustrated".to_owned(),
+    };
+    upset.events.push(Event { at_ms: 13, what: "handover to queue:support: the caller is frustrated".to_owned() });
+    upset.events.push(Event { at_ms: 14, what: "frustration 0.83 while with an agent".to_owned() });
+    store.save(&upset).await.expect("saved");
+    store.save(&record("later", "1", DAY_MS)).await.expect("saved");
+
+    assert_eq!(store.expire(3 * DAY_MS).await.expect("run"), Expired::default(), "not a millisecond early");
+    assert_eq!(store.get("upset").await.expect("read"), Some(upset.clone()));
+    assert_eq!(store.expire(3 * DAY_MS + 1).await.expect("run"), Expired { frustration: 1, ..Expired::default() });
+    assert_eq!(store.expire(3 * DAY_MS + 1).await.expect("run"), Expired::default(), "once is enough");
+
+    let kept = store.get("upset").await.expect("read").expect("the call stays");
+    assert_eq!((kept.frustration_peak, kept.turns[0].frustration), (None, None));
+    assert_eq!((kept.turns[0].text.as_str(), kept.events.len()), ("the secret of upset", 2));
+    let list = store.list(10).await.expect("read");
+    assert_eq!(list.iter().map(|call| call.frustration_peak).collect::<Vec<_>>(), [Some(0.75), None]);
+    store.forget("1").await.expect("the other one too");
+    let later = record("again", "2", 0);
+    store.save(&later).await.expect("saved");
+    store.expire(3 * DAY_MS + 1).await.expect("run");
+    store.close().await;
+    let bytes = all_bytes(folder.path());
+    for word in ["frustrated", "0.83", "0.75", "sounds angry"] {
+        // The reason that a plan's author wrote ("frustrated") is the plan's own word and stays.
+        assert!(!contains(&bytes, word) || word == "frustrated", "{word} is still in the file");
+    }
+    assert!(!contains(&bytes, "the caller is frustrated"));
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_version_keeps_its_calls() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = store(folder.path()).await;
+    // As the first version left it: a score in every row and turn.
+    sqlx::raw_sql(
+        "DROP TABLE calls;
+         CREATE TABLE calls (id TEXT PRIMARY KEY NOT NULL, started_ms INTEGER NOT NULL, duration_ms INTEGER NOT NULL,
+             caller TEXT NOT NULL, caller_key TEXT NOT NULL, called TEXT NOT NULL, transport TEXT NOT NULL,
+             plan TEXT NOT NULL, outcome TEXT NOT NULL, frustration_peak REAL NOT NULL, has_recording INTEGER NOT NULL,
+             transcript TEXT) STRICT;
+         CREATE INDEX calls_by_start ON calls (started_ms);
+         CREATE INDEX calls_by_caller ON calls (caller_key);
+         INSERT INTO calls VALUES ('a', 5, 6, '1', '1', '700', 'sip', 'bank', '{\"how\":\"completed\"}', 0.5, 0, NULL);
+         PRAGMA user_version = 1;",
+    )
+    .execute(&first.pool)
+    .await
+    .expect("an old file");
+    first.close().await;
+    let now = store(folder.path()).await;
+    let list = now.list(10).await.expect("read");
+    assert_eq!((list[0].id.as_str(), list[0].frustration_peak), ("a", Some(0.5)));
+    let calm = CallRecord { frustration_peak: None, ..record("b", "1", 7) };
+    now.save(&calm).await.expect("a call without a score");
+    assert_eq!(now.list(1).await.expect("read")[0].frustration_peak, None);
+}
+
+#[tokio::test]
 async fn a_row_outlives_its_transcript_while_the_recording_is_kept() {
     let folder = tempfile::tempdir().expect("a folder");
-    let retention = Retention { recordings: Duration::MAX, transcripts: Duration::ZERO };
+    let retention = Retention { recordings: Duration::MAX, transcripts: Duration::ZERO, ..Retention::default() };
     let store = Store::open(folder.path(), retention).await.expect("a store");
     store.save(&record("a", "1", 0)).await.expect("saved");
     let file = record_file(&store, "a");

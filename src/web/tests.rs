@@ -22,7 +22,7 @@ impl Archive for Fixed {
                 transport: "sip".to_owned(),
                 plan: "bank".to_owned(),
                 outcome: Outcome::Completed,
-                frustration_peak: 0.0,
+                frustration_peak: Some(0.0),
                 has_recording: false,
                 has_transcript: true,
             };
@@ -53,7 +53,7 @@ fn record() -> CallRecord {
         outcome: Outcome::Completed,
         turns: vec![],
         events: vec![],
-        frustration_peak: 0.0,
+        frustration_peak: Some(0.0),
         recording: None,
         media: MediaStats::default(),
     }

@@ -354,3 +354,41 @@ fn calls(seeds: std::ops::Range<u64>) {
         assert_eq!(played.record.outcome, Outcome::Completed, "seed {seed}");
     }
 }
+
+#[test]
+fn nothing_of_feelings_is_left_where_they_are_not_inferred() {
+    for inferred in [true, false] {
+        let mut line = Arc::into_inner(test_line()).expect("nobody else has it");
+        line.emotion = inferred;
+        let acts = vec![Act::Say("this is ridiculous"), Act::Say("this is ridiculous I want a human")];
+        let played = play(&Arc::new(line), Scenario::new(acts));
+        let record = serde_json::to_string(&played.record).expect("JSON");
+        for word in ["frustration", "reasons", "ridiculous\\\"", "sounds"] {
+            let there = record.contains(word);
+            assert!(inferred || !there, "{word} in {record}");
+        }
+        assert_eq!(played.record.frustration_peak.is_some(), inferred);
+        let felt = played.reports.iter().any(|(_, report)| matches!(report, Report::Felt { .. }));
+        assert_eq!(felt, inferred);
+        assert!(matches!(played.record.outcome, Outcome::HandedOver { .. }), "asking for a person works either way");
+    }
+}
+
+#[test]
+fn a_number_that_is_taken_back_and_keys_pressed_in_anger_wear_patience() {
+    let mut scenario = Scenario::new(vec![
+        Act::Keys("00000"),
+        Act::Say("what is my balance"),
+        Act::Say("one two three four"),
+        Act::Say("no"),
+        Act::Say("one two three five"),
+    ]);
+    scenario.fetches = vec![Ok(serde_json::json!({ "amount": 12 }))];
+    let confirmed = "prompt: What is your account number?\n        confirm: true";
+    let source = PLAN.replace(" or misses >= 3", "").replace("prompt: What is your account number?", confirmed);
+    let played = play(&plan_of(&source, &["sip:one@example"]), scenario);
+    let reasons: Vec<&String> = played.record.turns.iter().flat_map(|turn| &turn.reasons).collect();
+    for reason in ["pressed keys wildly", "had to correct us once"] {
+        assert!(reasons.iter().any(|r| *r == reason), "{reason}: {reasons:?}, {}", said(&played));
+    }
+}

@@ -1,8 +1,10 @@
 //! How a turn was said, and what it says about the course of the conversation: the frustration that the script sees.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::call::io::Report;
+use crate::call::ports::Tone;
+use crate::call::record::FELT;
 use crate::call::understand::Meaning;
 use crate::call::{Call, Phase};
 use crate::dialplan::script;
@@ -27,6 +29,9 @@ impl Call {
             Some(intent) => self.turns.last_intent = Some(intent.to_owned()),
             None => {}
         }
+        if self.script.is_corrected_by(meaning.yes_no, meaning.gives_value()) {
+            self.turns.events.push(emotion::Event::SlotCorrected);
+        }
         if person::asks_for_person(text) {
             self.turns.events.push(emotion::Event::AskedForPerson);
         }
@@ -38,12 +43,13 @@ impl Call {
         if !self.line.emotion {
             return Vec::new();
         }
+        self.frustration.lasts(Duration::from_millis(self.log.ms(now)));
         self.frustration.utterance(features, text, &events);
         let reasons = self.frustration.reasons();
         let frustration = self.signal();
         self.report(Report::Felt { frustration, mood: self.frustration.mood(), reasons: reasons.clone() });
         if self.phase != Phase::Script {
-            self.log.event(now, format!("frustration {frustration:.2} while with an agent"));
+            self.log.event(now, format!("{FELT}{frustration:.2} while with an agent"));
         }
         reasons
     }
@@ -51,11 +57,12 @@ impl Call {
     /// Lets the script know how the caller feels.
     pub(in crate::call) fn signal(&mut self) -> f32 {
         let frustration = self.frustration.score();
-        let mood = match self.frustration.mood() {
-            emotion::Mood::Calm => script::Mood::Calm,
-            emotion::Mood::Tense => script::Mood::Tense,
-            emotion::Mood::Angry => script::Mood::Angry,
+        let (mood, tone) = match self.frustration.mood() {
+            emotion::Mood::Calm => (script::Mood::Calm, Tone::Even),
+            emotion::Mood::Tense => (script::Mood::Tense, Tone::Gentle),
+            emotion::Mood::Angry => (script::Mood::Angry, Tone::Soothing),
         };
+        self.speaking.tone(tone);
         self.log.frustration(frustration);
         self.script.signals(frustration, mood);
         let voice = self.frustration.arousal();

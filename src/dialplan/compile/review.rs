@@ -20,6 +20,24 @@ impl Compiler<'_, '_> {
         self.rounds(states);
         self.two_meanings();
         self.unsayable_texts();
+        self.unannounced();
+    }
+
+    /// A plan that acts on feelings without telling the caller that they are inferred.
+    fn unannounced(&mut self) {
+        if self.raw.emotion_notice.is_some() {
+            return;
+        }
+        let moods = self.raw.states.iter().flat_map(|state| &state.steps).find_map(|step| match &step.verb {
+            RawVerb::Say { text: Mooded { tense, angry, .. }, .. } => tense.as_ref().or(angry.as_ref()),
+            _ => None,
+        });
+        if let Some(at) = self.feelings.clone().or_else(|| moods.map(|text| text.at.clone())) {
+            let message = "callers are not told that their feelings are inferred".to_owned();
+            let help =
+                "add to the plan, say: emotion_notice: A computer listens for how you feel, to get you help sooner.";
+            self.warn(&at, Code::UnannouncedEmotion, message, help);
+        }
     }
 
     fn warn(&mut self, at: &Span, code: Code, message: String, help: &str) {
@@ -151,7 +169,7 @@ impl Compiler<'_, '_> {
 
     fn unsayable_texts(&mut self) {
         let raw = self.raw;
-        let mut texts: Vec<&Scalar> = raw.consent.iter().collect();
+        let mut texts: Vec<&Scalar> = raw.consent.iter().chain(&raw.emotion_notice).collect();
         let shared = raw.states.iter().map(|state| &state.shared).chain([&raw.shared]);
         for part in shared {
             texts.extend(part.knowledge.iter().flat_map(|entry| &entry.answers));

@@ -140,11 +140,10 @@ impl Compiler<'_, '_> {
                 ("answer", _) if self.answers => {}
                 ("args", Some(arg)) if self.args.contains(arg) => {}
                 (root, _) if self.variables.contains(root) => {}
-                (
-                    "frustration" | "mood" | "arousal" | "frustration_trend" | "arousal_trend" | "misses" | "last"
-                    | "today" | "now" | "weekday" | "hour",
-                    _,
-                ) => {}
+                ("frustration" | "mood" | "arousal" | "frustration_trend" | "arousal_trend", _) => {
+                    self.feelings.get_or_insert_with(|| at.clone());
+                }
+                ("misses" | "last" | "today" | "now" | "weekday" | "hour", _) => {}
                 (root, _) => {
                     let at = self.report.locate(at, root);
                     let message = format!("nothing declares `{}`", short(root));

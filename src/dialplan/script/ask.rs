@@ -13,9 +13,9 @@ use minijinja::value::{Serde, Value};
 use super::super::lines;
 use super::super::plan::{Ask, Confirmation, Plan, Slot, SlotKind, Step, Words, in_words};
 use super::super::speak;
-use super::Action;
 use super::variables::typed;
 use super::walk::{FETCH_COST, Pause, Script, Stage, Wait};
+use super::{Action, Mood};
 
 /// The `ask` that `step` of `state` is, if it is one.
 pub(super) fn ask_at(plan: &Plan, state: usize, step: usize) -> Option<&Ask> {
@@ -286,7 +286,7 @@ impl Script {
         let slot = &plan.slots[ask.items[item].slot];
         let text = match (&ask.items[item].confirm, &self.variables.slots[ask.items[item].slot]) {
             (Confirmation::Wording(words), _) => self.worded(words),
-            (_, Some(value)) => lines::read_back(&aloud(&plan, slot, value)),
+            (_, Some(value)) => self.read_aloud(&aloud(&plan, slot, value)),
             (_, None) => String::new(),
         };
         self.say_text(text, true, slot.mask);
@@ -302,11 +302,19 @@ impl Script {
                     format!("{} {}", called(&plan, slot), aloud(&plan, &plan.slots[slot], value))
                 };
                 let items: Vec<String> = ask.items.iter().map(|at| item(at.slot)).collect();
-                lines::read_back(&lines::all_of(&items))
+                self.read_aloud(&lines::all_of(&items))
             }
         };
         let masked = ask.items.iter().any(|item| plan.slots[item.slot].mask);
         self.say_text(text, true, masked);
+    }
+
+    /// Shorter to a caller who is losing patience.
+    fn read_aloud(&self, value: &str) -> String {
+        match self.variables.mood {
+            Mood::Calm => lines::read_back(value),
+            Mood::Tense | Mood::Angry => lines::read_back_briefly(value),
+        }
     }
 
     fn say_which(&mut self, ask: &Ask) {

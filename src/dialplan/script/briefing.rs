@@ -4,6 +4,9 @@ use super::super::plan::{Condition, in_words};
 use super::MASKED;
 use super::walk::Script;
 
+/// The reason of a rule that asks for frustration or mood, where its author gives none.
+pub const FRUSTRATED: &str = "the caller is frustrated";
+
 /// A briefing. A masked slot's value is [`MASKED`].
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Briefing {
@@ -68,7 +71,7 @@ impl Script {
             return format!("the caller was not understood {} times in a row", self.variables.misses);
         }
         if when.source.contains("frustration") || when.source.contains("mood") {
-            return "the caller is frustrated".into();
+            return FRUSTRATED.into();
         }
         format!("the rule: {}", when.source)
     }

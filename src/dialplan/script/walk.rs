@@ -132,6 +132,8 @@ pub struct Script {
     pub(super) budget: u32,
     pub(super) expect: Option<Expect>,
     pub(super) reason: String,
+    /// Whether feelings are inferred in this call.
+    feels: bool,
     pub(super) out: VecDeque<Action>,
     pub(super) watched: super::look::Watched,
 }
@@ -167,10 +169,16 @@ impl Script {
             budget: MAX_STEPS,
             expect: None,
             reason: String::new(),
+            feels: true,
             out: VecDeque::new(),
             watched: None,
             plan,
         }
+    }
+
+    /// Feelings are not inferred in this call, so that nothing is said of it. Before [`Input::Start`].
+    pub fn without_feelings(&mut self) {
+        self.feels = false;
     }
 
     /// How the caller feels: frustration in 0..1, and the mood. Set before each turn is handed in, so that the rules
@@ -241,6 +249,12 @@ impl Script {
         }
     }
 
+    /// Whether an answer takes back what was just read back: a no, or another value.
+    pub fn is_corrected_by(&self, yes_no: Option<bool>, gives_value: bool) -> bool {
+        let read_back = matches!(self.wait, Wait::Pause(Pause::Asking { stage: Stage::ReadBack | Stage::Summary, .. }));
+        read_back && (yes_no == Some(false) || gives_value && yes_no.is_none())
+    }
+
     /// Consecutive turns in which nothing was heard or understood.
     pub fn misses(&self) -> u32 {
         self.variables.misses
@@ -276,6 +290,9 @@ impl Script {
         let plan = Arc::clone(&self.plan);
         if let Some(consent) = &plan.consent {
             self.say(consent, false);
+        }
+        if let Some(notice) = plan.emotion_notice.as_ref().filter(|_| self.feels) {
+            self.say(notice, false);
         }
         self.enter(plan.start);
     }

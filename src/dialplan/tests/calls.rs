@@ -1,5 +1,7 @@
 //! What is settled about the language, one behaviour a test.
 
+use crate::dialplan;
+
 use super::super::script::{Expect, Heard, Input, MASKED, Mood, TransferFailure};
 use super::{Call, plan};
 
@@ -367,6 +369,49 @@ states:
     let done = call.input(Input::Fetched(Err("refused".into())));
     let said = ["trouble the caller's lookup failed: refused", "say! We record.", "in a", "say Good morning, welcome."];
     assert_eq!(done[..4], said);
+}
+
+#[test]
+fn what_is_inferred_is_announced_where_it_is_inferred() {
+    let source = "\
+dialplan: t
+consent: We record.
+emotion_notice: We listen to how you sound.
+start: a
+states:
+  a: {steps: [{say: Hello.}, {end: }]}
+";
+    let both = ["say! We record.", "say! We listen to how you sound.", "in a", "say Hello.", "end"];
+    assert_eq!(Call::new(source).start(), both);
+    let mut call = Call::new(source);
+    call.script.without_feelings();
+    assert_eq!(call.start(), ["say! We record.", "in a", "say Hello.", "end"]);
+}
+
+#[test]
+fn a_plan_that_acts_on_feelings_unannounced_is_warned_of() {
+    let plan = |said: &str, first: &str| {
+        format!(
+            "dialplan: t\n{said}start: a\nstates:\n  a:\n    steps:\n      - {first}\n      - say: Hello.\n      - end:\n"
+        )
+    };
+    let warned = |source: &str| {
+        let checked = dialplan::load(source.as_bytes(), "t.yaml");
+        assert!(!checked.has_errors(), "{:?}", checked.diagnostics);
+        let place = |d: &dialplan::Diagnostic| {
+            d.to_string().contains("t.yaml:") && d.code == dialplan::Code::UnannouncedEmotion
+        };
+        checked.diagnostics.iter().filter(|d| place(d)).count()
+    };
+    for first in [
+        "when: frustration > 0.4\n        say: Sorry.",
+        "when: mood == \"angry\"\n        say: Sorry.",
+        "say: {calm: Good., tense: All right.}",
+    ] {
+        assert_eq!(warned(&plan("", first)), 1, "{first}");
+        assert_eq!(warned(&plan("emotion_notice: We listen to how you sound.\n", first)), 0, "{first}");
+    }
+    assert_eq!(warned(&plan("", "say: Good morning.")), 0);
 }
 
 #[test]

@@ -25,8 +25,9 @@ fn bank_tells_the_balance() {
     let mut call = Call::new(BANK);
     let hello = call.start();
     assert_eq!(hello[0], "say! This call may be recorded and is kept for thirty days.");
+    assert_eq!(hello[1], "say! A computer also listens to how you sound, to get you a person sooner.");
     assert_eq!(
-        hello[1..],
+        hello[2..],
         ["in hello", "say Good morning, and welcome to Northbank.", "say How can I help?", "listen 12"]
     );
     assert_eq!(call.means("balance"), ["in balance", "say What is your account number?", "listen slot 0"]);
@@ -51,7 +52,7 @@ fn bank_hands_an_angry_caller_over_with_everything_said() {
     let briefing = call.script.briefing().spoken();
     assert_eq!(briefing, "Call from Ann Lee. Asked about: balance. The caller is frustrated.");
     let back = call.feels(0.82, Mood::Angry).failed(TransferFailure::NoAnswer);
-    let read_back = "say* I have 1 2 3 4 5 6 7 8. Is that right?";
+    let read_back = "say* 1 2 3 4 5 6 7 8, right?";
     let sorry = "say I am sorry, nobody is answering just now.";
     assert_eq!(back, [sorry, "say Let us go on here.", read_back, "listen yes_no"]);
 }
@@ -83,8 +84,8 @@ fn orders_says_what_is_late_before_it_is_asked() {
     assert_eq!(call.start(), ["fetch http://127.0.0.1:7780/customers?phone=%2B15550100"]);
     let late = serde_json::json!({"name": "Ann", "open_order": {"late": true, "eta": "2026-11-24"}});
     let hello = call.fetched(late);
-    assert_eq!(hello[2], "say Good morning, Ann. Welcome to Brightside Goods.");
-    assert_eq!(hello[3], "say Your order is late, and we are sorry. It arrives on Tuesday, November 24.");
+    assert_eq!(hello[3], "say Good morning, Ann. Welcome to Brightside Goods.");
+    assert_eq!(hello[4], "say Your order is late, and we are sorry. It arrives on Tuesday, November 24.");
     assert_eq!(call.means("order_status"), ["in status", "say What is your order number?", "listen slot 0"]);
     call.gives("004217");
     assert_eq!(call.answers(true), ["say Let me look.", "fetch http://127.0.0.1:7780/orders/004217"]);

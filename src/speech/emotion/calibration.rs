@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Equal shares of the scores that become points.
-const POINTS: usize = 12;
+const POINTS: usize = 6;
 /// The line rises at least this much, so that two scores never become one, and goes on like this beyond its ends.
 const LEAST_SLOPE: f64 = 0.1;
 const END_SLOPE: f64 = 0.4;

@@ -5,9 +5,14 @@
 //!
 //! ```text
 //! log-odds = prior + voice + words + events      each bounded; words and events fade by the turn
+//!                     └─ ≤ UNBACKED + what else speaks for it + PERSISTING for each further clearly raised turn
 //! ```
+//! Joy raises a voice as anger does, and the voice alone can hardly tell the two apart. So a raised voice hands nobody over
+//! by itself: something else must speak for it (hard words, or that we did not understand, asked twice, got it wrong), or
+//! it must last for three turns in a row. And what is said with thanks or delight explains a raised voice away.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::model::ProsodyModel;
 use super::words::{self, Sign};
@@ -58,6 +63,11 @@ impl Event {
         }
     }
 
+    /// Whether it gives a reason to be angry. Who interrupts or says nothing may as well be in high spirits, or away.
+    fn is_trouble(self) -> bool {
+        !matches!(self, Self::NoInput | Self::Interruption)
+    }
+
     fn reason(self, count: u32) -> String {
         // The first time that something was asked is no repeat.
         let times = times(if self == Self::RepeatedIntent { count + 1 } else { count });
@@ -69,6 +79,7 @@ impl Event {
             Self::AskedForPerson if count == 1 => "asked for a person".to_string(),
             Self::AskedForPerson => format!("asked for a person {times}"),
             Self::SlotCorrected => format!("had to correct us {times}"),
+            Self::KeypadMashing if count == 1 => "pressed keys wildly".to_string(),
             Self::KeypadMashing => format!("pressed keys wildly {times}"),
         }
     }
@@ -115,6 +126,11 @@ const PRIOR: f32 = -1.6;
 const VOICE: (f32, f32) = (-0.5, 3.4);
 /// What a log-odd of the model is worth here: one utterance alone seldom passes.
 const VOICE_GAIN: f32 = 1.0;
+/// The most that the voice adds while nothing else speaks for it: tense, and not yet angry.
+const UNBACKED: f32 = 2.1;
+/// Each further turn in a row whose evidence reaches the first raises that by the second.
+const CLEARLY: f32 = 2.0;
+const PERSISTING: f32 = 0.3;
 /// How far an utterance moves the voice's part up, and down.
 const RISE: f32 = 0.75;
 const FALL: f32 = 0.35;
@@ -124,6 +140,10 @@ const EVENTS_LEFT: f32 = 0.9;
 /// The most that words and events add.
 const MOST_WORDS: f32 = 2.8;
 const MOST_EVENTS: f32 = 3.4;
+/// Minutes of a call that wear nobody's patience, what each one more adds, and the most: time alone decides nothing.
+const PATIENT_MIN: f32 = 3.0;
+const A_MINUTE: f32 = 0.1;
+const MOST_TIME: f32 = 0.5;
 /// Turns that a trend goes back.
 const TREND: usize = 3;
 /// A part of the log-odds below this is no reason.
@@ -145,10 +165,14 @@ pub struct Frustration {
     baseline: Baseline,
     /// The voice's part of the log-odds.
     voice: f32,
+    /// Turns in a row that were clearly raised.
+    raised: u8,
     words: f32,
     /// The strongest phrase that is not yet faded, and its part.
     phrase: Option<(&'static str, f32)>,
     events: [Tally; Event::ALL.len()],
+    /// How long the call lasts, min.
+    minutes: f32,
     /// Of the newest utterance that could be measured.
     probability: f32,
     change: Change,
@@ -167,9 +191,11 @@ impl Frustration {
             model,
             baseline: Baseline::default(),
             voice: 0.0,
+            raised: 0,
             words: 0.0,
             phrase: None,
             events: [Tally::default(); Event::ALL.len()],
+            minutes: 0.0,
             probability: 0.0,
             change: Change::default(),
             voice_confidence: 0.0,
@@ -183,9 +209,10 @@ impl Frustration {
     /// person may be among the events, or be left to the words.
     pub fn utterance(&mut self, features: &Features, text: &str, events: &[Event]) {
         self.fade();
-        self.hear(features);
         let hits = words::hits(text);
-        self.words = (self.words + words::weight(&hits)).clamp(-1.2, MOST_WORDS);
+        let said = words::weight(&hits);
+        self.hear(features, said < 0.0);
+        self.words = (self.words + said).clamp(-1.2, MOST_WORDS);
         if let Some(hit) = hits.iter().find(|h| h.weight > 0.0 && h.sign != Sign::AskForPerson) {
             self.phrase = Some((hit.phrase, hit.weight));
         }
@@ -204,9 +231,14 @@ impl Frustration {
         self.settle();
     }
 
+    /// How long the call lasts by now; counts from the next utterance or event on.
+    pub fn lasts(&mut self, time: Duration) {
+        self.minutes = time.as_secs_f32() / 60.0;
+    }
+
     /// 0..1.
     pub fn score(&self) -> f32 {
-        sigmoid(PRIOR + self.voice + self.words + self.events_part())
+        sigmoid(PRIOR + self.voice_part() + self.words + self.events_part())
     }
 
     /// By the score, with hysteresis.
@@ -256,11 +288,23 @@ impl Frustration {
         }
         let events = Event::ALL.iter().zip(&self.events).filter(|(_, tally)| tally.part >= WORTH_SAYING);
         reasons.extend(events.map(|(event, tally)| (tally.part, event.reason(tally.count))));
+        let time = self.time_part();
+        if time >= WORTH_SAYING {
+            reasons.push((time, format!("has been on the line for {:.0} minutes", self.minutes)));
+        }
         reasons.sort_by(|a, b| b.0.total_cmp(&a.0));
         reasons.into_iter().map(|(_, reason)| reason).collect()
     }
 
-    fn hear(&mut self, features: &Features) {
+    /// What the voice adds: as far as something else speaks for it, or it lasts.
+    fn voice_part(&self) -> f32 {
+        let tallies = Event::ALL.iter().zip(&self.events);
+        let trouble: f32 = tallies.filter(|(event, _)| event.is_trouble()).map(|(_, tally)| tally.part).sum();
+        let lasting = PERSISTING * f32::from(self.raised.saturating_sub(1));
+        self.voice.min(UNBACKED + lasting + self.words.max(0.0) + trouble)
+    }
+
+    fn hear(&mut self, features: &Features, delighted: bool) {
         let confidence = features.confidence();
         self.voice_confidence += 0.5 * (confidence - self.voice_confidence);
         if confidence <= 0.0 {
@@ -273,7 +317,8 @@ impl Frustration {
         let beyond = (logit - self.model.threshold_logit()).clamp(-3.0, 4.0);
         self.arousal += 0.6 * confidence.sqrt() * (sigmoid(beyond) - self.arousal);
         let evidence = VOICE_GAIN * beyond + change_part(&self.change);
-        let evidence = (evidence * confidence.sqrt()).clamp(VOICE.0, VOICE.1);
+        let evidence = (evidence * confidence.sqrt()).clamp(VOICE.0, if delighted { 0.0 } else { VOICE.1 });
+        self.raised = if evidence >= CLEARLY { self.raised.saturating_add(1) } else { 0 };
         self.voice += if evidence > self.voice { RISE } else { FALL } * (evidence - self.voice);
         if !self.baseline.is_full() {
             self.baseline.learn(features, self.model.logit_alone(features));
@@ -296,7 +341,11 @@ impl Frustration {
     }
 
     fn events_part(&self) -> f32 {
-        self.events.iter().map(|tally| tally.part).sum::<f32>().min(MOST_EVENTS)
+        (self.events.iter().map(|tally| tally.part).sum::<f32>() + self.time_part()).min(MOST_EVENTS)
+    }
+
+    fn time_part(&self) -> f32 {
+        ((self.minutes - PATIENT_MIN) * A_MINUTE).clamp(0.0, MOST_TIME)
     }
 
     fn settle(&mut self) {
@@ -313,15 +362,16 @@ impl Frustration {
     }
 
     fn voice_reasons(&self) -> Vec<(f32, String)> {
-        if self.voice < WORTH_SAYING {
+        let voice = self.voice_part();
+        if voice < WORTH_SAYING {
             return Vec::new();
         }
         let mut reasons = Vec::new();
         let Change { level_db, f0_semitones, rate_ratio, confidence, .. } = self.change;
         if self.probability > self.model.threshold() {
-            reasons.push((self.voice, "sounds angry".to_string()));
+            reasons.push((voice, "sounds angry".to_string()));
         }
-        let share = |amount: f32| self.voice * confidence * amount.min(1.0) * 0.99;
+        let share = |amount: f32| voice * confidence * amount.min(1.0) * 0.99;
         if level_db >= 3.0 {
             reasons.push((share(level_db / 6.0), format!("speaks {level_db:.0} dB louder than at the start")));
         }
@@ -413,12 +463,44 @@ mod tests {
     }
 
     #[test]
-    fn a_clearly_angry_voice_alone_passes_in_two_turns() {
+    fn a_raised_voice_alone_must_last_and_with_trouble_need_not() {
+        let raised = Features { f0_semitone_p50: 29.0, ..said(4.0) };
         let mut f = call();
         f.utterance(&said(-2.0), "", &[]);
-        f.utterance(&Features { f0_semitone_p50: 29.0, ..said(4.0) }, "", &[]);
-        f.utterance(&Features { f0_semitone_p50: 29.0, ..said(4.0) }, "", &[]);
+        for passes in [false, false, true] {
+            f.utterance(&raised, "seven o'clock", &[Event::Interruption]);
+            f.events = Default::default();
+            assert_eq!(f.score() > 0.7, passes, "{}", f.score());
+        }
+        let mut f = call();
+        f.utterance(&said(-2.0), "", &[]);
+        f.utterance(&raised, "seven o'clock", &[Event::NoMatch]);
         assert!(f.score() > 0.7, "{}", f.score());
+    }
+
+    #[test]
+    fn delight_explains_a_raised_voice() {
+        let raised = Features { f0_semitone_p50: 29.0, ..said(4.0) };
+        let mut f = call();
+        for text in ["it is here already, how wonderful", "thank you", "that is great"] {
+            f.utterance(&raised, text, &[]);
+            assert!(f.score() < 0.3, "{text}: {}", f.score());
+        }
+        f.utterance(&raised, "thanks for nothing, this is ridiculous", &[]);
+        assert!(f.score() > 0.7, "{}", f.score());
+    }
+
+    #[test]
+    fn a_long_call_wears_a_little_patience() {
+        let mut f = call();
+        f.lasts(Duration::from_secs(150));
+        f.utterance(&said(-2.0), "yes", &[]);
+        assert_eq!(f.reasons(), Vec::<String>::new());
+        let before = f.score();
+        f.lasts(Duration::from_secs(3_600));
+        f.utterance(&said(-2.0), "yes", &[]);
+        assert!(f.score() > before && f.score() < 0.3, "{}", f.score());
+        assert_eq!(f.reasons(), ["has been on the line for 60 minutes"]);
     }
 
     #[test]

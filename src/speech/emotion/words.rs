@@ -63,7 +63,8 @@ const LEXICON: &[(Sign, f32, &[&str])] = &[
         "an advisor", "an adviser", "someone in charge", "actual person", "put me through", "not a machine", "not a robot",
         "operator", "representative", "agent please"]),
     (Content, -0.8, &["thank you very much", "thank you so much", "thanks a lot", "thank you", "thanks", "perfect", "wonderful", "great",
-        "lovely", "excellent", "fantastic", "amazing", "awesome", "so happy", "very happy", "good news", "love it", "glad", "brilliant", "no problem", "no worries", "appreciate it", "very helpful", "that works"]),
+        "lovely", "excellent", "fantastic", "amazing", "awesome", "so happy", "very happy", "good news", "love it", "glad", "brilliant", "no problem", "no worries", "appreciate it", "very helpful", "that works",
+        "made my day", "cant wait", "looking forward", "excited", "delighted", "congratulations", "beautiful", "hooray", "yay", "haha"]),
 ];
 
 /// Words right before a phrase that take it back ("not useless").

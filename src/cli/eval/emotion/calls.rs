@@ -59,12 +59,13 @@ pub(super) fn scripts() -> anyhow::Result<Vec<Script>> {
 }
 
 /// What the fusion is allowed to know.
-const SOURCES: [(&str, [bool; 3]); 6] = [
+const SOURCES: [(&str, [bool; 3]); 7] = [
     ("voice, words and events", [true, true, true]),
     ("voice alone", [true, false, false]),
     ("words alone", [false, true, false]),
     ("events alone", [false, false, true]),
     ("voice and words", [true, true, false]),
+    ("voice and events", [true, false, true]),
     ("words and events", [false, true, true]),
 ];
 

@@ -52,6 +52,8 @@ impl Label {
 pub(in crate::cli) struct Clip {
     pub(super) file: String,
     pub(super) speaker: String,
+    /// What is said in it, by whatever name; empty where that is not known.
+    pub(super) sentence: String,
     pub(super) label: Label,
     pub(super) pcm: Vec<i16>,
 }
@@ -75,7 +77,8 @@ pub(in crate::cli) fn emodb(dir: &Path) -> anyhow::Result<Vec<Clip>> {
             b'L' | b'E' => Label::Other,
             _ => continue,
         };
-        clips.push(Clip { pcm: read(&dir.join(&name))?, speaker: name[..2].to_string(), label, file: name });
+        let (speaker, sentence) = (name[..2].to_string(), name[2..5].to_string());
+        clips.push(Clip { pcm: read(&dir.join(&name))?, speaker, sentence, label, file: name });
     }
     anyhow::ensure!(!clips.is_empty(), "{} holds no recording named as EmoDB's are", dir.display());
     Ok(clips)
@@ -111,6 +114,7 @@ pub(super) fn labelled(dir: &Path, csv: &Path) -> anyhow::Result<Vec<Clip>> {
         clips.push(Clip {
             pcm,
             speaker: speaker.and_then(|c| row.get(c).cloned()).unwrap_or_default(),
+            sentence: String::new(),
             label,
             file: name,
         });

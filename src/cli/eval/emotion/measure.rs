@@ -13,6 +13,7 @@ const STEP: usize = 2_000;
 pub(in crate::cli) struct Row {
     pub(super) file: String,
     pub(super) speaker: String,
+    pub(super) sentence: String,
     pub(super) label: Label,
     pub(super) features: Features,
 }
@@ -40,6 +41,7 @@ pub(super) fn measure(clip: &Clip, shift: &Shift, seed: u64, growing: bool) -> M
     let row = Row {
         file: clip.file.clone(),
         speaker: clip.speaker.clone(),
+        sentence: clip.sentence.clone(),
         label: clip.label,
         features: analyser.features(0..at as u64),
     };

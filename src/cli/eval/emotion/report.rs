@@ -100,6 +100,10 @@ pub(super) struct Condition {
 #[derive(Debug, Default)]
 pub(super) struct Report {
     rows: Vec<Condition>,
+    /// The same where sentences were held out instead of speakers.
+    by_sentence: Vec<Condition>,
+    /// Of the first of these: each sentence's recordings that are not angry, and how many were called angry.
+    sentences: BTreeMap<String, [u32; 3]>,
     /// Of the shipped model, when that is what scored.
     pub(super) threshold: Option<f32>,
     /// Each speaker's recordings that are not angry, and how many of them were called angry (with baseline, alone).
@@ -119,22 +123,26 @@ impl Report {
         self.rows.push(Condition { name: condition.to_string(), baseline, alone });
     }
 
-    /// For whom it is wrong.
-    pub(super) fn by_speaker(&mut self, scored: &[Scored]) {
-        for s in scored.iter().filter(|s| s.label != Label::Anger && !s.speaker.is_empty()) {
-            let counts = self.speakers.entry(s.speaker.clone()).or_default();
-            let over = |score: Score| u32::from(score.probability >= s.threshold);
-            let more = [1, over(s.baseline), over(s.alone)];
-            counts.iter_mut().zip(more).for_each(|(count, more)| *count += more);
+    /// One condition, scored by models that did not hear the sentence.
+    pub(super) fn add_by_sentence(&mut self, condition: &str, scored: &[Scored]) {
+        let (baseline, alone) = (Figures::of(scored, |s| s.baseline), Figures::of(scored, |s| s.alone));
+        if self.by_sentence.is_empty() {
+            count_false(&mut self.sentences, scored, |s| &s.sentence);
         }
+        self.by_sentence.push(Condition { name: condition.to_string(), baseline, alone });
     }
 
-    fn speakers_table(&self) -> String {
+    /// For whom it is wrong.
+    pub(super) fn by_speaker(&mut self, scored: &[Scored]) {
+        count_false(&mut self.speakers, scored, |s| &s.speaker);
+    }
+
+    fn false_table(of: &str, counts: &BTreeMap<String, [u32; 3]>) -> String {
         let mut out = String::new();
-        if self.speakers.len() > 1 {
+        if counts.len() > 1 {
             out += "called angry without being so    against the own baseline    alone\n";
-            for (speaker, [n, baseline, alone]) in &self.speakers {
-                out += &format!("speaker {speaker:<25}{baseline:>3} of {n:<21}{alone:>3} of {n}\n");
+            for (name, [n, baseline, alone]) in counts {
+                out += &format!("{of:<8} {name:<24}{baseline:>3} of {n:<21}{alone:>3} of {n}\n");
             }
         }
         out
@@ -160,26 +168,51 @@ impl Report {
                  within\n"
             );
             self.rows.iter().for_each(|row| out += &of(row).line(&row.name));
+            if !self.by_sentence.is_empty() {
+                out += "by models that heard every speaker, and not the sentence\n";
+                self.by_sentence.iter().for_each(|row| out += &of(row).line(&row.name));
+            }
             out.push('\n');
         }
-        out + &self.speakers_table()
+        out += &Self::false_table("speaker", &self.speakers);
+        out + &Self::false_table("sentence", &self.sentences)
             + &self.calls.as_ref().map_or(String::new(), |calls| format!("\n{}", calls.table()))
     }
 
     /// For programs: of each condition the figures with the speaker's baseline, and those without under `alone`. A delay that
     /// is infinite, and what cannot be computed, is null.
     pub(super) fn json(&self) -> Value {
-        let rows = self.rows.iter().map(|row| {
+        let to_json = |row: &Condition| {
             let mut figures = row.baseline.json();
             figures.insert("alone".to_string(), Value::Object(row.alone.json()));
             (row.name.clone(), Value::Object(figures))
-        });
+        };
+        let rows = self.rows.iter().map(to_json);
         let threshold = self.threshold.iter().map(|t| ("threshold".to_string(), json!(t)));
-        let speakers = self.speakers.iter().map(|(speaker, [n, baseline, alone])| {
-            (speaker.clone(), json!({ "not_angry": n, "called_angry": baseline, "called_angry_alone": alone }))
-        });
-        let speakers = ("speakers".to_string(), Value::Object(speakers.collect()));
+        let speakers = ("speakers".to_string(), false_json(&self.speakers));
+        let mut by_sentence: Map<String, Value> = self.by_sentence.iter().map(to_json).collect();
+        if !by_sentence.is_empty() {
+            by_sentence.insert("sentences".to_string(), false_json(&self.sentences));
+        }
+        let by_sentence = (!by_sentence.is_empty()).then(|| ("by_sentence".to_string(), Value::Object(by_sentence)));
         let calls = self.calls.iter().flat_map(Calls::json);
-        Value::Object(rows.chain(threshold).chain([speakers]).chain(calls).collect::<Map<_, _>>())
+        Value::Object(rows.chain(threshold).chain([speakers]).chain(by_sentence).chain(calls).collect::<Map<_, _>>())
     }
+}
+
+/// Adds up recordings that are not angry, and how many of them were called so (with baseline, alone), by name.
+fn count_false(counts: &mut BTreeMap<String, [u32; 3]>, scored: &[Scored], name: impl Fn(&Scored) -> &String) {
+    for s in scored.iter().filter(|s| s.label != Label::Anger && !name(s).is_empty()) {
+        let over = |score: Score| u32::from(score.probability >= s.threshold);
+        let more = [1, over(s.baseline), over(s.alone)];
+        let own = counts.entry(name(s).clone()).or_default();
+        own.iter_mut().zip(more).for_each(|(count, more)| *count += more);
+    }
+}
+
+fn false_json(counts: &BTreeMap<String, [u32; 3]>) -> Value {
+    let one = |(name, [n, baseline, alone]): (&String, &[u32; 3])| {
+        (name.clone(), json!({ "not_angry": n, "called_angry": baseline, "called_angry_alone": alone }))
+    };
+    Value::Object(counts.iter().map(one).collect())
 }

@@ -1,7 +1,7 @@
 //! Recordings scored as a call would: alone, as the first words of somebody unknown, and against the speaker's own baseline.
 
 use super::corpus::Label;
-use super::measure::Measured;
+use super::measure::{Measured, Row};
 use super::{parallel, speakers};
 use crate::speech::baseline::Baseline;
 use crate::speech::emotion::ProsodyModel;
@@ -21,6 +21,7 @@ pub(super) struct Score {
 pub(super) struct Scored {
     pub(super) label: Label,
     pub(super) speaker: String,
+    pub(super) sentence: String,
     /// Of the model that scored it.
     pub(super) threshold: f32,
     /// As the first words of somebody unknown.
@@ -31,8 +32,8 @@ pub(super) struct Scored {
 }
 
 /// Scores recordings that were made on one line.
-pub(super) fn score<'m>(measured: &[Measured], model_of: impl Fn(&str) -> &'m ProsodyModel + Sync) -> Vec<Scored> {
-    let logits: Vec<f32> = measured.iter().map(|m| model_of(&m.row.speaker).logit_alone(&m.row.features)).collect();
+pub(super) fn score<'m>(measured: &[Measured], model_of: impl Fn(&Row) -> &'m ProsodyModel + Sync) -> Vec<Scored> {
+    let logits: Vec<f32> = measured.iter().map(|m| model_of(&m.row).logit_alone(&m.row.features)).collect();
     let speakers = speakers(measured.iter().map(|m| m.row.speaker.as_str()));
     let places: Vec<Vec<usize>> = speakers
         .iter()
@@ -41,7 +42,7 @@ pub(super) fn score<'m>(measured: &[Measured], model_of: impl Fn(&str) -> &'m Pr
     let all: Vec<usize> = (0..measured.len()).collect();
     parallel(&all, |&i| {
         let Measured { row, growing } = &measured[i];
-        let model = model_of(&row.speaker);
+        let model = model_of(row);
         let mut baseline = Baseline::default();
         // Who is not named is somebody else each time.
         if !row.speaker.is_empty() {
@@ -57,6 +58,7 @@ pub(super) fn score<'m>(measured: &[Measured], model_of: impl Fn(&str) -> &'m Pr
         Scored {
             label: row.label,
             speaker: row.speaker.clone(),
+            sentence: row.sentence.clone(),
             threshold: model.threshold(),
             alone: of(&Baseline::default()),
             baseline: of(&baseline),
