@@ -48,6 +48,11 @@ pub(super) fn read_back(value: &str) -> String {
     format!("I have {value}. Is that right?")
 }
 
+/// Asks which of two intents was meant, by what they are called.
+pub(super) fn did_you_mean(first: &str, second: &str) -> String {
+    format!("Did you mean {first}, or {second}?")
+}
+
 /// Several values of a form, to be read back.
 pub(super) fn all_of(items: &[String]) -> String {
     listed(items, "and")

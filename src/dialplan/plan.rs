@@ -41,6 +41,8 @@ pub struct Intent {
     pub name: String,
     /// Sentences that mean it.
     pub examples: Vec<String>,
+    /// What it is called where the caller is asked which of two they meant.
+    pub called: String,
 }
 
 /// A question that is answered in any listening state.

@@ -22,7 +22,7 @@ pub fn plan_schema() -> Value {
             "intents": {
                 "description": "What callers may mean: sentences that mean it; eight or more are good.",
                 "type": "object",
-                "additionalProperties": reference("texts"),
+                "additionalProperties": { "anyOf": [reference("texts"), intent()] },
             },
             "slots": {
                 "description": "What callers are asked for.",
@@ -41,6 +41,19 @@ pub fn plan_schema() -> Value {
             },
         },
         "definitions": definitions(),
+    })
+}
+
+/// An intent with more than its examples.
+fn intent() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["examples"],
+        "properties": {
+            "examples": reference("texts"),
+            "called": described("text", "What it is called where a caller is asked which of two they meant."),
+        },
     })
 }
 
@@ -65,6 +78,11 @@ pub fn scenario_schema() -> Value {
         "additionalProperties": false,
         "properties": { "url": { "type": "string" }, "answer": {}, "fails": { "type": "string" } },
     });
+    let thought = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": { "tool": { "type": "string" }, "args": { "type": "object" }, "fails": { "type": "string" } },
+    });
     let turn = json!({
         "type": "object",
         "additionalProperties": false,
@@ -81,6 +99,11 @@ pub fn scenario_schema() -> Value {
             "description": "What look-ups answer; `*` in an address stands for any run of characters.",
             "type": "array",
             "items": fetch,
+        },
+        "thinks": {
+            "description": "What a language model answers, in order: a text, a tool that it asks for, or a failure.",
+            "type": "array",
+            "items": { "anyOf": [any_text(), thought] },
         },
         "agents": { "enum": ["answer", "busy", "no_answer", "declined", "unreachable"] },
         "snapshot": { "type": "boolean", "description": "Keep the conversation beside the scenario, and compare." },

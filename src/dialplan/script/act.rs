@@ -188,6 +188,7 @@ impl Script {
             (Meaning::Yes, Pause::Asking { .. }) => self.confirmed(pause),
             (Meaning::No, Pause::Asking { .. }) => self.refused(pause),
             (Meaning::Named(item), Pause::Asking { .. }) => self.correct(item),
+            (Meaning::Unsure(both), _) => self.ask_which(pause, both),
             (Meaning::Nothing, Pause::Listening { said, offered }) => self.missed(said, offered),
             (Meaning::Nothing, Pause::Asking { .. }) => self.missed_asking(pause),
             // Values, yes and no are only understood at an `ask`.

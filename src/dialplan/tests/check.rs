@@ -222,3 +222,19 @@ fn callers_who_are_left_alone_and_calls_without_an_end_are_doubted() {
         assert_eq!(places(&source), ["2:39 overlapping-intents"], "{source}");
     }
 }
+
+#[test]
+fn a_way_on_that_a_rule_takes_first_is_told() {
+    let plan = |when: &str| {
+        format!(
+            "dialplan: t\nintents: {{agent: [a person], x: [y]}}\nhandover: [{{when: {when}, to: 'queue:q'}}]\nstart: a\nstates:\n  a: {{steps: [{{listen: Yes?}}], on: {{x: a, agent: {{to: b, key: 0}}}}}}\n  b: {{steps: [{{transfer: 'queue:q'}}]}}\n"
+        )
+    };
+    let told = |when: &str| {
+        let found = found(&plan(when));
+        found.iter().filter(|d| d.code.name() == "shadowed-way").map(|d| (d.line, d.column)).collect::<Vec<_>>()
+    };
+    assert_eq!(told("heard('agent') or misses >= 3"), [(6, 43)]);
+    assert_eq!(told("heard('agent') and frustration > 0.5"), []);
+    assert_eq!(told("misses >= 3"), []);
+}
