@@ -159,6 +159,8 @@ pub(super) enum Step {
         target: Target,
         reason: Option<Words>,
         failed: Option<usize>,
+        /// The caller's own telephone is sent there.
+        blind: bool,
     },
     End,
 }

@@ -293,6 +293,7 @@ fn of_key(key: &str) -> Value {
         "prompt" | "reveal" => reference("texts"),
         "interruptible" => json!({ "type": "boolean" }),
         "tries" | "retry" => json!({ "type": ["integer", "string"] }),
+        "blind" => json!({ "type": "boolean", "description": "Sends the caller's own telephone there (SIP REFER)." }),
         "wait" | "reason" | "confirm" | "as" => reference("text"),
         _ => json!({}),
     }

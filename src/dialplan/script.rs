@@ -360,6 +360,8 @@ pub struct Transfer {
     pub target: Target,
     /// Why, in words, for the record and the agent.
     pub reason: String,
+    /// The caller's own telephone is asked to go there (RFC 3515), and we are out of it: no briefing.
+    pub blind: bool,
 }
 
 impl fmt::Display for Target {

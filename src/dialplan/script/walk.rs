@@ -361,10 +361,15 @@ impl Script {
     }
 
     pub(super) fn put_through(&mut self, target: Target, reason: String, back: Back) {
+        self.send_on(target, reason, back, false);
+    }
+
+    /// Likewise; `blind`: without us.
+    pub(super) fn send_on(&mut self, target: Target, reason: String, back: Back, blind: bool) {
         self.wait = Wait::Transferring(back);
         self.expect = None;
         self.spend(TRANSFER_COST);
         self.reason.clone_from(&reason);
-        self.out.push_back(Action::Transfer(super::Transfer { target, reason }));
+        self.out.push_back(Action::Transfer(super::Transfer { target, reason, blind }));
     }
 }

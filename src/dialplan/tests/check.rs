@@ -129,6 +129,8 @@ fn each_rule_finds_its_mistake() {
         ("  a: {steps: [{ask: n, tries: 99}, {end: }]}\n", &["1:31 bad-value"]),
         ("  a: {steps: [{transfer: 'queue:'}]}\n", &["1:26 bad-target"]),
         ("  a: {steps: [{transfer: 'sip:a b'}]}\n", &["1:26 bad-target"]),
+        ("  a: {steps: [{transfer: 'queue:q', blind: true}]}\n", &["1:26 bad-target"]),
+        ("  a: {steps: [{transfer: 'sip:a@b.example', blind: true}]}\n", &[]),
         ("  a: {steps: [{transfer: 'sip:desk@10.0.0.1:5060'}]}\n", &[]),
         ("  a: {steps: [{listen: x}], on: {1: a, go: {to: a, key: 1}}}\n", &["1:57 key-clash"]),
         ("  a: {steps: [{listen: x}], on: {go: {to: a, key: 12}}}\n", &["1:51 bad-value"]),
