@@ -133,6 +133,7 @@ fn utterance(engines: &Engines, voice: &str) -> Arc<[i16]> {
         text: LINES[1].to_string(),
         voice: voice.to_string(),
         rate: Rate::Narrow,
+        tempo: 100,
         keep: Keep::Nowhere,
         needed: soon(),
         deadline: soon(),

@@ -120,6 +120,8 @@ pub struct SynthesizeJob {
     pub voice: String,
     /// The rate wanted.
     pub rate: Rate,
+    /// How fast it is spoken, percent of the voice's own pace.
+    pub tempo: u8,
     /// Where the result may be kept.
     pub keep: Keep,
     /// When its first sample is wanted: what is wanted first is rendered first.
@@ -241,6 +243,10 @@ pub trait TurnDetector: Send {
 pub trait Synthesizer: Send {
     /// Mono PCM at [`Synthesizer::sample_rate`].
     fn synthesize(&mut self, text: &str) -> Result<Vec<i16>, JobError>;
+    /// The same at `tempo` percent of the voice's own pace; a voice that has but one keeps it.
+    fn synthesize_at(&mut self, text: &str, _tempo: u8) -> Result<Vec<i16>, JobError> {
+        self.synthesize(text)
+    }
     /// Hz.
     fn sample_rate(&self) -> u32;
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lines;
-use super::markup::{self, Lexicon, Piece};
+use super::markup::{self, Lexicon};
 use super::request::{Json, Request};
 use super::script::{Patience, Target};
 pub(super) use super::slot::{Slot, SlotKind};
@@ -331,10 +331,7 @@ impl Plan {
             Words::Plain(text) => Some(text),
             Words::Template { .. } => None,
         });
-        found.extend(plain.flat_map(|text| markup::pieces(text)).filter_map(|piece| match piece {
-            Piece::Words(text) => Some(text),
-            Piece::Pause(_) => None,
-        }));
+        found.extend(plain.flat_map(|text| markup::plain_words(text)));
         found.sort_unstable();
         found.dedup();
         found

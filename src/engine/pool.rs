@@ -171,8 +171,13 @@ impl Engines {
     /// Sound of a sentence; answered by [`Done::Spoken`], at once if it was rendered before.
     pub fn synthesize(&self, job: SynthesizeJob, reply: Reply) {
         let submitted = now();
-        let key =
-            (job.keep != Keep::Nowhere).then(|| PromptKey::new(&(self.shared.manner)(&job.voice), &job.text, job.rate));
+        let key = (job.keep != Keep::Nowhere).then(|| {
+            let mut voice = (self.shared.manner)(&job.voice);
+            if job.tempo != 100 {
+                voice += &format!(" at {} %", job.tempo);
+            }
+            PromptKey::new(&voice, &job.text, job.rate)
+        });
         let task = SynthesizeTask { job, key, reply, submitted };
         // What is to lie on disk goes by a worker even if it is in memory: a call may have had it rendered first.
         if task.job.keep == Keep::Memory
@@ -360,7 +365,7 @@ impl Job for SynthesizeTask {
             }
         }
         let voice = voices.voice(&self.job.voice)?;
-        let pcm = voice.synthesize(&self.job.text)?;
+        let pcm = voice.synthesize_at(&self.job.text, self.job.tempo)?;
         let pcm = resample(&pcm, voice.sample_rate(), self.job.rate.hz())
             .map_err(|error| JobError::Failed(error.to_string()))?;
         let pcm: Arc<[i16]> = pcm.into();

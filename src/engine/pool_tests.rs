@@ -322,7 +322,17 @@ impl Synthesizer for Counting {
 fn say(text: &str, voice: &str, cacheable: bool) -> SynthesizeJob {
     let (keep, needed) = (if cacheable { Keep::Memory } else { Keep::Nowhere }, now() + LONG);
     let (text, voice) = (text.to_string(), voice.to_string());
-    SynthesizeJob { say: SayId(1), sentence: 3, text, voice, rate: Rate::Narrow, keep, needed, deadline: needed }
+    SynthesizeJob {
+        say: SayId(1),
+        sentence: 3,
+        text,
+        voice,
+        rate: Rate::Narrow,
+        tempo: 100,
+        keep,
+        needed,
+        deadline: needed,
+    }
 }
 
 #[test]
@@ -350,11 +360,14 @@ fn a_line_is_rendered_once_unless_it_must_not_be_kept() {
     assert_eq!(spoken(say(&hundred, "a", true)), (Ok(8000), false), "one second at the rate asked for");
     assert_eq!(spoken(say(&hundred, "a", true)), (Ok(8000), true));
     assert_eq!(spoken(say(&hundred, "b", true)), (Ok(8000), false), "another voice is another prompt");
+    let slow = || SynthesizeJob { tempo: 80, ..say(&hundred, "a", true) };
+    assert_eq!(spoken(slow()), (Ok(8000), false), "another pace is another prompt");
+    assert_eq!(spoken(slow()), (Ok(8000), true));
     assert_eq!(spoken(say(&hundred, "a", false)), (Ok(8000), false), "not even looked up");
     assert_eq!(spoken(say("my card is 4071", "a", false)), (Ok(1200), false));
     assert_eq!(spoken(say("my card is 4071", "a", true)), (Ok(1200), false), "a masked line was not kept");
     assert!(matches!(spoken(say("hi", "nobody", true)), (Err(JobError::Failed(why)), false) if why.contains("nobody")));
-    assert_eq!(count.load(Ordering::Relaxed), 5);
+    assert_eq!(count.load(Ordering::Relaxed), 6);
     assert_eq!(*lock(&loads), ["a", "b"], "a voice stays loaded");
 }
 
