@@ -134,6 +134,7 @@ fn utterance(engines: &Engines, voice: &str) -> Arc<[i16]> {
         voice: voice.to_string(),
         tone: Tone::Even,
         rate: Rate::Narrow,
+        tempo: 100,
         keep: Keep::Nowhere,
         needed: soon(),
         deadline: soon(),

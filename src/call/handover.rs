@@ -37,6 +37,10 @@ pub(super) struct Handover {
     stage: Stage,
     party: Option<Box<Party>>,
     comfort: Instant,
+    /// Whether the caller's own telephone is to go there without us.
+    blind: bool,
+    /// Where it is to go, as soon as what was said before has been heard.
+    refer: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,6 +152,8 @@ impl Call {
             stage: Stage::Ringing,
             party: None,
             comfort: now + REASSURE_EVERY,
+            blind: transfer.blind,
+            refer: None,
         });
         self.ring_next(now, None);
     }
@@ -159,6 +165,10 @@ impl Call {
                 let agent = agent.to_owned();
                 handover.agent.clone_from(&agent);
                 handover.stage = Stage::Ringing;
+                if handover.blind {
+                    handover.refer = Some(agent);
+                    return;
+                }
                 let queue = handover.queue_name.clone();
                 self.timers.set(Timer::Ring, until);
                 self.report(Report::Handover { step: format!("ringing {agent}") });
@@ -188,6 +198,21 @@ impl Call {
             self.timers.clear(Timer::Ring);
             self.report(Report::Handover { step: format!("not taken: {failure:?}") });
             self.ring_next(now, Some(failure));
+        }
+    }
+
+    /// What came of a blind transfer. Late news of one that was given up is no news.
+    pub(super) fn referred(&mut self, now: Instant, result: Result<(), TransferFailure>) {
+        let Some(handover) = self.handover.as_ref().filter(|h| h.blind && h.refer.is_none()) else { return };
+        match result {
+            Ok(()) => {
+                let (to, agent, reason) = (handover.target.clone(), handover.agent.clone(), handover.reason.clone());
+                self.log.event(now, format!("the caller's telephone is with {agent}"));
+                self.report(Report::Handover { step: format!("the caller is with {agent}") });
+                self.timers.clear(Timer::Ring);
+                self.over(Outcome::HandedOver { to, agent, reason }, true);
+            }
+            Err(failure) => self.agent_failed(now, failure),
         }
     }
 
@@ -238,7 +263,15 @@ impl Call {
     pub(super) fn comforted(&mut self, now: Instant) {
         let Some(handover) = &mut self.handover else { return };
         match handover.stage {
-            Stage::Ringing if now >= handover.comfort => {
+            Stage::Ringing if handover.refer.is_some() => {
+                if let Some(to) = handover.refer.take() {
+                    self.timers.set(Timer::Ring, now + REFER);
+                    self.log.event(now, format!("the caller's telephone is sent to {to}"));
+                    self.report(Report::Handover { step: format!("sending the caller to {to}") });
+                    self.outbox.push_back(Output::Refer { to });
+                }
+            }
+            Stage::Ringing if now >= handover.comfort && !handover.blind => {
                 handover.comfort = now + REASSURE_EVERY;
                 self.speaking.say(now, REASSURANCE, Manner::PLAIN);
             }
@@ -309,5 +342,7 @@ fn to_script(failure: Failure) -> TransferFailure {
     }
 }
 
+/// A telephone that was sent elsewhere tells what came of it by then.
+const REFER: Duration = Duration::from_secs(60);
 /// For an address that no queue holds.
 const DEFAULT_RING: Duration = Duration::from_secs(20);

@@ -46,6 +46,8 @@ pub enum Input {
     AgentAnswered(LegConfig),
     /// The agent did not answer.
     AgentFailed(TransferFailure),
+    /// What came of [`Output::Refer`]: the caller's telephone is with somebody else, or is not.
+    Referred(Result<(), TransferFailure>),
     /// The server wants the call to end.
     Finish(Finish),
 }
@@ -100,6 +102,11 @@ pub enum Output {
         agent: String,
         /// The queue, for its credentials; `None` for an address that a plan named.
         queue: Option<String>,
+    },
+    /// Ask the caller's own telephone to go there (RFC 3515); answered by `Referred`.
+    Refer {
+        /// SIP address.
+        to: String,
     },
     /// Stop ringing the agent.
     CancelRing,

@@ -339,6 +339,7 @@ impl Call {
             Input::AgentRinging => self.agent_ringing(now),
             Input::AgentAnswered(config) => self.agent_answered(now, config),
             Input::AgentFailed(failure) => self.agent_failed(now, failure),
+            Input::Referred(result) => self.referred(now, result),
             Input::Finish(why) => self.finish_politely(now, why),
         }
         self.said(now);

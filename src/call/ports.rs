@@ -122,6 +122,8 @@ pub struct SynthesizeJob {
     pub tone: Tone,
     /// The rate wanted.
     pub rate: Rate,
+    /// How fast it is spoken, percent of the voice's own pace.
+    pub tempo: u8,
     /// Where the result may be kept.
     pub keep: Keep,
     /// When its first sample is wanted: what is wanted first is rendered first.
@@ -245,6 +247,10 @@ pub trait Synthesizer: Send {
     fn synthesize(&mut self, text: &str) -> Result<Vec<i16>, JobError>;
     /// How what comes next is said. A voice that has one tone keeps it.
     fn tone(&mut self, _tone: Tone) {}
+    /// The same at `tempo` percent of the voice's own pace; a voice that has but one keeps it.
+    fn synthesize_at(&mut self, text: &str, _tempo: u8) -> Result<Vec<i16>, JobError> {
+        self.synthesize(text)
+    }
     /// Hz.
     fn sample_rate(&self) -> u32;
 }

@@ -67,6 +67,8 @@ pub struct Heard {
 
 struct Sentence {
     text: String,
+    /// Percent of the voice's own pace.
+    tempo: u8,
     state: State,
     /// Times that the synthesiser had no room for it.
     refused: u32,
@@ -90,7 +92,7 @@ struct Line {
 impl Line {
     /// Whether the same is said in the same manner.
     fn is_like(&self, other: &Self) -> bool {
-        let words = |line: &Self| line.sentences.iter().map(|s| s.text.clone()).collect::<Vec<_>>();
+        let words = |line: &Self| line.sentences.iter().map(|s| (s.text.clone(), s.tempo)).collect::<Vec<_>>();
         self.manner == other.manner && self.tone == other.tone && words(self) == words(other)
     }
 }
@@ -180,7 +182,14 @@ impl Speaking {
     fn line(&mut self, now: Instant, text: &str, manner: Manner) -> Line {
         let id = SayId(self.next);
         self.next += 1;
-        let sentences = markup::pieces(text).into_iter().flat_map(|piece| self.sentences_of(piece)).collect();
+        let mut tempo = markup::PACE;
+        let mut sentences = Vec::new();
+        for piece in markup::pieces(text) {
+            match piece {
+                Piece::Tempo(next) => tempo = next,
+                piece => sentences.extend(self.sentences_of(piece, tempo)),
+            }
+        }
         Line { id, manner, tone: self.tone, sentences, asked_at: now }
     }
 
@@ -192,22 +201,24 @@ impl Speaking {
             voice: self.voice.clone(),
             tone: line.tone,
             rate: self.rate,
+            tempo: line.sentences[sentence].tempo,
             keep: if line.manner.masked { Keep::Nowhere } else { Keep::Memory },
             needed,
             deadline: now + RENDER_DEADLINE,
         }
     }
 
-    fn sentences_of(&self, piece: Piece) -> Vec<Sentence> {
+    fn sentences_of(&self, piece: Piece, tempo: u8) -> Vec<Sentence> {
         match piece {
             Piece::Words(text) => {
-                let sentence = |text| Sentence { text, state: State::Waiting, refused: 0 };
+                let sentence = |text| Sentence { text, tempo, state: State::Waiting, refused: 0 };
                 sentences::sentences(&text).into_iter().map(sentence).collect()
             }
             Piece::Pause(ms) => {
                 let silence = vec![0; (ms as usize * self.rate.hz() as usize) / 1_000].into();
-                vec![Sentence { text: String::new(), state: State::Ready(silence), refused: 0 }]
+                vec![Sentence { text: String::new(), tempo, state: State::Ready(silence), refused: 0 }]
             }
+            Piece::Tempo(_) => Vec::new(),
         }
     }
 
@@ -215,7 +226,7 @@ impl Speaking {
     pub fn play(&mut self, now: Instant, clip: Arc<[i16]>, text: &str, manner: Manner) {
         let id = SayId(self.next);
         self.next += 1;
-        let sentence = Sentence { text: text.to_owned(), state: State::Ready(clip), refused: 0 };
+        let sentence = Sentence { text: text.to_owned(), tempo: markup::PACE, state: State::Ready(clip), refused: 0 };
         self.lines.push_back(Line { id, manner, tone: self.tone, sentences: vec![sentence], asked_at: now });
         self.feed();
     }

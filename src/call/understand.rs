@@ -34,6 +34,8 @@ const WRITTEN: f32 = 0.995;
 pub struct Meaning {
     /// The intent and its probability.
     pub intent: Option<(usize, f32)>,
+    /// Another intent that is nearly as likely.
+    pub rival: Option<(usize, f32)>,
     /// The knowledge entry and its probability.
     pub knowledge: Option<(usize, f32)>,
     /// A yes or a no.
@@ -57,8 +59,8 @@ impl Meaning {
 
     /// As the script hears it.
     pub fn into_heard(self, text: String) -> Heard {
-        let Self { intent, knowledge, yes_no, slot, slots } = self;
-        Heard { text, intent, knowledge, yes_no, slot, slots }
+        let Self { intent, rival, knowledge, yes_no, slot, slots } = self;
+        Heard { text, intent, rival, knowledge, yes_no, slot, slots }
     }
 }
 
@@ -150,7 +152,11 @@ impl Understanding {
         };
         match ranking.best.filter(|(_, score)| *score >= least) {
             // What is plainly meant is no text.
-            Some(best) => Meaning { slot: slot.filter(|_| !any_words), slots, ..self.meaning(best, yes_no) },
+            Some(best) => {
+                let intents = self.plan.intents().len();
+                let rival = ranking.rival().filter(|(rival, _)| best.0 < intents && *rival < intents);
+                Meaning { slot: slot.filter(|_| !any_words), slots, rival, ..self.meaning(best, yes_no) }
+            }
             None => Meaning { slot, slots, yes_no, ..Meaning::default() },
         }
     }

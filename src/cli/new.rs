@@ -24,7 +24,7 @@ const MAX_NAME: usize = 64;
 /// Arguments of `sidetone new`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The folder to make; its last part names the plan.
+    /// The folder to make; its last part names the plan: a letter, then letters, digits, `-` and `_`, 64 bytes at most.
     #[arg(value_name = "NAME")]
     folder: PathBuf,
 }

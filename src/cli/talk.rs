@@ -14,7 +14,7 @@ use super::sentences::{Meaning, Sentences};
 use crate::call::services::{Secrets, prepare};
 use crate::dialplan::Plan;
 use crate::dialplan::scenario::{Given, Scenario, read_scenario};
-use crate::dialplan::script::{Expect, Fetch, MASKED, Target, TransferFailure};
+use crate::dialplan::script::{Expect, Fetch, MASKED, Target, Think, Thought, TransferFailure};
 use crate::net::http;
 use crate::sim::{self, Surroundings, Talk, Told, Utterance, trial};
 
@@ -101,6 +101,13 @@ impl Surroundings for World {
         runtime.block_on(http::fetch(request))
     }
 
+    fn think(&mut self, _: &Think) -> Vec<Thought> {
+        match &self.scenario {
+            Some(scenario) => self.given.thought(&scenario.thinks),
+            None => vec![Thought::Failed("no model is asked here; a scenario's `thinks:` answers for it".into())],
+        }
+    }
+
     fn ring(&mut self, _: &Target) -> Result<(), TransferFailure> {
         self.scenario.as_ref().and_then(|scenario| scenario.agents).map_or(Ok(()), Err)
     }
@@ -120,7 +127,7 @@ fn converse(
         writeln!(out, "{HELP}\n")?;
     }
     let told = talk.open(caller, around);
-    show(out, &told)?;
+    show(out, &told, prompt)?;
     while talk.ending().is_none() {
         writeln!(out, "    {}", beside(talk, plan))?;
         if prompt {
@@ -160,7 +167,7 @@ fn converse(
             }
             _ => talk.say(&Utterance { text: line, ..Utterance::default() }, around),
         };
-        show(out, &told)?;
+        show(out, &told, prompt)?;
     }
     writeln!(out, "    the call lasted {} s", talk.elapsed().as_secs())?;
     Ok(())
@@ -170,13 +177,21 @@ fn silence(text: &str) -> Option<Duration> {
     text.trim().trim_end_matches('s').parse().ok().filter(|s| (0.0..3_600.0).contains(s)).map(Duration::from_secs_f64)
 }
 
-fn show(out: &mut dyn Write, told: &[Told]) -> io::Result<()> {
+/// What was piped in was not typed on this screen: it is shown too.
+fn show(out: &mut dyn Write, told: &[Told], typed: bool) -> io::Result<()> {
     for told in told {
         match told {
-            Told::Heard { intent, knowledge, .. } => {
+            Told::Heard { text, intent, rival, knowledge, answers } => {
+                if !typed {
+                    writeln!(out, "> {text}")?;
+                }
                 let heard = match (intent, knowledge) {
-                    (Some((name, score)), _) => format!("intent {name} {score:.2}"),
+                    (Some((name, score)), _) => {
+                        let rival = rival.as_ref().map(|(name, score)| format!(", or {name} {score:.2}"));
+                        format!("intent {name} {score:.2}{}", rival.unwrap_or_default())
+                    }
                     (None, Some((question, score))) => format!("question \"{question}\" {score:.2}"),
+                    (None, None) if *answers => "an answer".into(),
                     (None, None) => "no intent".into(),
                 };
                 writeln!(out, "    {heard}")?;
@@ -269,7 +284,9 @@ mod tests {
             "[balance] | expects the slot account",
             "account=‹masked›",
             "You have 1234 dollars and 50 cents.",
-            "* ended: Completed",
+            "* ended: completed",
+            "> what's my balance",
+            "    an answer",
         ] {
             assert!(out.contains(part), "{part}: {out}");
         }
@@ -279,7 +296,8 @@ mod tests {
     #[test]
     fn keys_silence_and_frustration_can_be_typed_and_nonsense_does_no_harm() {
         let out = typed("menu", None, "/silence 6s\n/wat\n/keys 3\n/state\n/feel much\n\u{1}\n/keys *\n/quit\n");
-        for part in ["* no input", "there is no /wat", "[again]", "slot customer: not filled", "[main]", "CallerHungUp"]
+        for part in
+            ["* no input", "there is no /wat", "[again]", "slot customer: not filled", "[main]", "the caller hung up"]
         {
             assert!(out.contains(part), "{part}: {out}");
         }

@@ -112,6 +112,8 @@ pub enum Code {
     MissingFailed,
     /// An intent that leads nowhere.
     UnusedIntent,
+    /// A way on for what a handover rule takes first.
+    ShadowedWay,
     /// A language that the built-in lines do not speak.
     Language,
 }

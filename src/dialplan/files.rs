@@ -1,6 +1,8 @@
 //! What lies beside a plan: sub-plans, which become part of it under a name of their own, and clips. Reading is the
 //! caller's; here are the paths, the limits, and what may not be.
 
+use std::collections::HashSet;
+
 use super::diagnostic::{Code, Report, short};
 use super::raw::{self, Raw, RawShared, RawState, RawVerb};
 use super::yaml::{self, Scalar};
@@ -107,8 +109,10 @@ impl Gathering<'_, '_, '_> {
         for state in sub.states {
             raw.states.push(RawState { shared: joined(state.shared, &sub.shared), ..state });
         }
-        let known = |text: &str| raw.intents.iter().any(|(name, _)| name.text == text);
+        let own: HashSet<String> = raw.intents.iter().map(|(name, _)| name.text.clone()).collect();
+        let known = |text: &str| own.contains(text);
         let intents: Vec<_> = sub.intents.into_iter().filter(|(name, _)| !known(&name.text)).collect();
+        raw.called.extend(sub.called.into_iter().filter(|(name, _)| !known(&name.text)));
         raw.intents.extend(intents);
         let known = |text: &str| raw.slots.iter().any(|slot| slot.name.text == text);
         let slots: Vec<_> = sub.slots.into_iter().filter(|slot| !known(&slot.name.text)).collect();

@@ -53,6 +53,11 @@ pub(super) fn read_back_briefly(value: &str) -> String {
     format!("{value}, right?")
 }
 
+/// Asks which of two intents was meant, by what they are called.
+pub(super) fn did_you_mean(first: &str, second: &str) -> String {
+    format!("Did you mean {first}, or {second}?")
+}
+
 /// Several values of a form, to be read back.
 pub(super) fn all_of(items: &[String]) -> String {
     listed(items, "and")

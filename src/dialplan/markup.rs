@@ -16,7 +16,16 @@ pub enum Piece {
     Words(String),
     /// Silence, ms.
     Pause(u32),
+    /// How fast what follows is spoken, percent of the voice's own pace: 50 to 200.
+    Tempo(u8),
 }
+
+/// The voice's own pace.
+pub const PACE: u8 = 100;
+/// The slowest and the fastest, percent.
+const TEMPI: std::ops::RangeInclusive<f32> = 50.0..=200.0;
+/// Changes of pace that may stand in each other.
+const DEEPEST: usize = 8;
 
 /// Words that are said otherwise than they are written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,7 +75,7 @@ fn is_word(c: char) -> bool {
 
 /// The text's pieces, in order; one without mark-up is one piece.
 pub fn pieces(text: &str) -> Vec<Piece> {
-    let mut found = Pieces { done: Vec::new(), words: String::new(), pauses: 0 };
+    let mut found = Pieces { done: Vec::new(), words: String::new(), pauses: 0, tempi: Vec::new() };
     let mut rest = text;
     while let Some(at) = rest.find('<') {
         found.words += &rest[..at];
@@ -75,6 +84,13 @@ pub fn pieces(text: &str) -> Vec<Piece> {
         rest = &rest[at + end + 1..];
         match tag.name {
             "break" => found.pause(tag.pause()),
+            "prosody" if !tag.closed => found.faster(tag.attribute("rate").and_then(tempo).unwrap_or(1.0)),
+            "emphasis" if !tag.closed => {
+                let (pause, factor) = tag.emphasis();
+                found.pause(pause);
+                found.faster(factor);
+            }
+            "/prosody" | "/emphasis" => found.back(),
             "say-as" if !tag.closed => {
                 let end = rest.find("</say-as>").unwrap_or(rest.len());
                 let inner = strip(&rest[..end]);
@@ -89,6 +105,20 @@ pub fn pieces(text: &str) -> Vec<Piece> {
     }
     found.flush();
     found.done
+}
+
+/// The words of a text that are spoken at the voice's own pace.
+pub(super) fn plain_words(text: &str) -> Vec<String> {
+    let mut tempo = PACE;
+    let mut found = Vec::new();
+    for piece in pieces(text) {
+        match piece {
+            Piece::Words(words) if tempo == PACE => found.push(words),
+            Piece::Tempo(next) => tempo = next,
+            Piece::Words(_) | Piece::Pause(_) => {}
+        }
+    }
+    found
 }
 
 /// The text without its mark-up, as it is shown.
@@ -117,6 +147,8 @@ pub(super) fn unknown(text: &str) -> Option<String> {
             "say-as" => {
                 inside.starts_with('/') || tag.attribute("interpret-as").is_some_and(|kind| KINDS.contains(&kind))
             }
+            "prosody" => inside.starts_with('/') || tag.attribute("rate").is_some_and(|rate| tempo(rate).is_some()),
+            "emphasis" => tag.attribute("level").is_none_or(|level| LEVELS.contains(&level)),
             _ => false,
         };
         if !known {
@@ -131,6 +163,8 @@ struct Pieces {
     done: Vec<Piece>,
     words: String,
     pauses: u32,
+    /// The paces that are on, each of the voice's own; the last one counts.
+    tempi: Vec<f32>,
 }
 
 impl Pieces {
@@ -139,6 +173,25 @@ impl Pieces {
         if !words.trim().is_empty() {
             self.done.push(Piece::Words(words.trim().to_owned()));
         }
+    }
+
+    /// By this factor from here on. One that stands too deep changes nothing, but is closed like any other.
+    fn faster(&mut self, factor: f32) {
+        let now = self.tempi.last().copied().unwrap_or(1.0);
+        let factor = if self.tempi.len() < DEEPEST { factor } else { 1.0 };
+        self.tempi.push((now * factor).clamp(TEMPI.start() / 100.0, TEMPI.end() / 100.0));
+        self.at_tempo();
+    }
+
+    fn back(&mut self) {
+        self.tempi.pop();
+        self.at_tempo();
+    }
+
+    fn at_tempo(&mut self) {
+        self.flush();
+        let tempo = self.tempi.last().map_or(PACE, |tempo| (tempo * 100.0).round() as u8);
+        self.done.push(Piece::Tempo(tempo));
     }
 
     fn pause(&mut self, pause: u32) {
@@ -173,6 +226,16 @@ impl<'t> Tag<'t> {
         value[1..].split(quote).next()
     }
 
+    /// Of an `emphasis`: the pause before it, ms, and its pace (SSML 1.1, 3.2.2: how it is shown is the voice's affair).
+    fn emphasis(&self) -> (u32, f32) {
+        match self.attribute("level") {
+            Some("strong") => (150, 0.75),
+            Some("reduced") => (0, 1.1),
+            Some("none") => (0, 1.0),
+            _ => (80, 0.85),
+        }
+    }
+
     /// Of a `break`, ms (SSML 1.1, 3.2.3).
     fn pause(&self) -> u32 {
         if let Some(time) = self.attribute("time") {
@@ -188,6 +251,21 @@ impl<'t> Tag<'t> {
     }
 }
 
+/// A `rate` (SSML 1.1, 3.2.4) as a factor.
+fn tempo(rate: &str) -> Option<f32> {
+    match rate {
+        "x-slow" => Some(0.6),
+        "slow" => Some(0.8),
+        "medium" | "default" => Some(1.0),
+        "fast" => Some(1.2),
+        "x-fast" => Some(1.5),
+        percent => {
+            let percent: f32 = percent.strip_suffix('%')?.trim().parse().ok()?;
+            TEMPI.contains(&percent).then_some(percent / 100.0)
+        }
+    }
+}
+
 fn milliseconds(text: &str) -> Option<u32> {
     match text.strip_suffix("ms") {
         Some(number) => number.trim().parse().ok(),
@@ -197,6 +275,8 @@ fn milliseconds(text: &str) -> Option<u32> {
     }
 }
 
+/// What `level` may be.
+const LEVELS: &[&str] = &["strong", "moderate", "reduced", "none"];
 /// What `interpret-as` may be.
 const KINDS: &[&str] = &["digits", "characters", "spell-out", "ordinal", "cardinal", "date", "time", "telephone"];
 
@@ -231,6 +311,38 @@ mod tests {
         assert_eq!(pieces("on <say-as interpret-as='date'>2026-11-24</say-as>"), [words("on Tuesday, November 24")]);
         assert_eq!(pieces(""), []);
         assert_eq!(strip("a <break time='1s'/>b"), "a b");
+    }
+
+    #[test]
+    fn pace_and_emphasis_hold_until_they_are_closed() {
+        use Piece::{Pause, Tempo};
+        assert_eq!(
+            pieces("Say <prosody rate='slow'>one <emphasis>two</emphasis> three</prosody> four"),
+            [
+                words("Say"),
+                Tempo(80),
+                words("one"),
+                Pause(80),
+                Tempo(68),
+                words("two"),
+                Tempo(80),
+                words("three"),
+                Tempo(100),
+                words("four")
+            ]
+        );
+        assert_eq!(pieces("<prosody rate='150%'>x"), [Tempo(150), words("x")]);
+        assert_eq!(plain_words("a <prosody rate='fast'>b</prosody> c<break time='1s'/>d"), ["a", "c", "d"]);
+        // Nothing gets out of bounds, nor of step.
+        let deep = format!("{}x{}y", "<prosody rate='x-slow'>".repeat(40), "</prosody>".repeat(60));
+        let found = pieces(&deep);
+        assert!(found.iter().all(|piece| !matches!(piece, Tempo(tempo) if !(50..=200).contains(tempo))), "{found:?}");
+        assert_eq!(found[found.len() - 2..], [Tempo(100), words("y")]);
+        assert_eq!(strip("<emphasis level='strong'>now</emphasis>"), "now");
+        assert_eq!(unknown("<prosody rate='80%'>a</prosody> <emphasis level='strong'>b</emphasis>"), None);
+        assert_eq!(unknown("<prosody rate='5%'>").as_deref(), Some("<prosody rate='5%'>"));
+        assert_eq!(unknown("<prosody pitch='high'>").as_deref(), Some("<prosody pitch='high'>"));
+        assert_eq!(unknown("<emphasis level='loud'>").as_deref(), Some("<emphasis level='loud'>"));
     }
 
     #[test]

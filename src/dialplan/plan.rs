@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lines;
-use super::markup::{self, Lexicon, Piece};
+use super::markup::{self, Lexicon};
 use super::request::{Json, Request};
 use super::script::{Patience, Target};
 pub(super) use super::slot::{Slot, SlotKind};
@@ -43,6 +43,8 @@ pub struct Intent {
     pub name: String,
     /// Sentences that mean it.
     pub examples: Vec<String>,
+    /// What it is called where the caller is asked which of two they meant.
+    pub called: String,
 }
 
 /// A question that is answered in any listening state.
@@ -159,6 +161,8 @@ pub(super) enum Step {
         target: Target,
         reason: Option<Words>,
         failed: Option<usize>,
+        /// The caller's own telephone is sent there.
+        blind: bool,
     },
     End,
 }
@@ -329,10 +333,7 @@ impl Plan {
             Words::Plain(text) => Some(text),
             Words::Template { .. } => None,
         });
-        found.extend(plain.flat_map(|text| markup::pieces(text)).filter_map(|piece| match piece {
-            Piece::Words(text) => Some(text),
-            Piece::Pause(_) => None,
-        }));
+        found.extend(plain.flat_map(|text| markup::plain_words(text)));
         found.sort_unstable();
         found.dedup();
         found

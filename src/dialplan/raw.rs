@@ -25,6 +25,8 @@ pub(super) struct Raw {
     pub(super) consent: Option<Scalar>,
     pub(super) emotion_notice: Option<Scalar>,
     pub(super) intents: Vec<(Scalar, Vec<Scalar>)>,
+    /// Intents' names in the plan, and what callers are told that they are called.
+    pub(super) called: Vec<(Scalar, Scalar)>,
     pub(super) slots: Vec<RawSlot>,
     pub(super) start: Option<Scalar>,
     pub(super) shared: RawShared,
@@ -165,9 +167,9 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Raw> {
     raw.shared = shared(&mut f);
     raw.lookup = f.get("caller").and_then(|node| lookup(node, f.report));
     for (name, node) in f.entries("intents") {
-        // An empty list is a mistake of meaning, and `compile` says so.
-        let examples = if node.is_null() { Vec::new() } else { fields::texts(node, f.report) };
+        let (examples, called) = intent(node, f.report);
         raw.intents.push((name.clone(), examples));
+        raw.called.extend(called.map(|called| (name.clone(), called)));
     }
     for (name, node) in f.entries("slots") {
         raw.slots.extend(slot(name, node, f.report));
@@ -204,6 +206,19 @@ fn lookup(node: &Node, report: &mut Report<'_>) -> Option<RawLookup> {
     let mut f = Fields::new(node, "`caller`", KEYS, report)?;
     let remember = f.texts("remember");
     Some(RawLookup { request: steps::request(&mut f, "lookup")?, remember })
+}
+
+/// Examples, or `{called: …, examples: …}`.
+fn intent(node: &Node, report: &mut Report<'_>) -> (Vec<Scalar>, Option<Scalar>) {
+    match node {
+        // An empty list is a mistake of meaning, and `compile` says so.
+        node if node.is_null() => (Vec::new(), None),
+        Node::Map(..) => match Fields::new(node, "an intent", &["called", "examples"], report) {
+            Some(mut f) => (f.texts("examples"), f.text("called")),
+            None => (Vec::new(), None),
+        },
+        node => (fields::texts(node, report), None),
+    }
 }
 
 fn slot(name: &Scalar, node: &Node, report: &mut Report<'_>) -> Option<RawSlot> {

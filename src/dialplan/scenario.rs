@@ -7,7 +7,7 @@ use jiff::civil::DateTime;
 use super::diagnostic::{Diagnostic, Report};
 use super::plan::Plan;
 use super::raw;
-use super::script::TransferFailure;
+use super::script::{Thought, TransferFailure};
 use super::yaml;
 
 /// A call to be tried.
@@ -21,6 +21,8 @@ pub struct Scenario {
     pub at: Option<DateTime>,
     /// What look-ups answer.
     pub fetches: Vec<Stub>,
+    /// What a language model answers, in order; beyond them it fails.
+    pub thinks: Vec<Result<Thought, String>>,
     /// Why nobody takes a call that is put through; `None`: somebody does.
     pub agents: Option<TransferFailure>,
     /// Whether the whole conversation is kept beside the scenario and compared.
@@ -40,19 +42,34 @@ pub struct Stub {
 
 /// Which answers of a scenario have been given.
 #[derive(Debug, Clone, Default)]
-pub struct Given(Vec<usize>);
+pub struct Given {
+    fetched: Vec<usize>,
+    thought: usize,
+}
 
 impl Given {
     /// The answer to a look-up: the next one that was not given yet, or else the last one that fits.
     pub fn answer(&mut self, stubs: &[Stub], url: &str) -> Result<serde_json::Value, String> {
         let fits = |at: &usize| matches_pattern(&stubs[*at].url, url);
-        let fresh = (0..stubs.len()).find(|at| fits(at) && !self.0.contains(at));
+        let fresh = (0..stubs.len()).find(|at| fits(at) && !self.fetched.contains(at));
         let at = fresh.or_else(|| (0..stubs.len()).rev().find(fits));
         let at = at.ok_or("the scenario has no answer for this address (`fetches:`)")?;
         if fresh.is_some() {
-            self.0.push(at);
+            self.fetched.push(at);
         }
         stubs[at].answer.clone()
+    }
+
+    /// The next answer of a language model: a sentence or a tool, or why there is none.
+    pub fn thought(&mut self, stubs: &[Result<Thought, String>]) -> Vec<Thought> {
+        let next = stubs.get(self.thought).cloned();
+        self.thought += 1;
+        match next {
+            Some(Ok(sentence @ Thought::Sentence(_))) => vec![sentence, Thought::Done],
+            Some(Ok(other)) => vec![other],
+            Some(Err(why)) => vec![Thought::Failed(why)],
+            None => vec![Thought::Failed("the scenario has no answer of the model (`thinks:`)".into())],
+        }
     }
 }
 

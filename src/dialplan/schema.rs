@@ -23,7 +23,7 @@ pub fn plan_schema() -> Value {
             "intents": {
                 "description": "What callers may mean: sentences that mean it; eight or more are good.",
                 "type": "object",
-                "additionalProperties": reference("texts"),
+                "additionalProperties": { "anyOf": [reference("texts"), intent()] },
             },
             "slots": {
                 "description": "What callers are asked for.",
@@ -42,6 +42,19 @@ pub fn plan_schema() -> Value {
             },
         },
         "definitions": definitions(),
+    })
+}
+
+/// An intent with more than its examples.
+fn intent() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["examples"],
+        "properties": {
+            "examples": reference("texts"),
+            "called": described("text", "What it is called where a caller is asked which of two they meant."),
+        },
     })
 }
 
@@ -66,6 +79,11 @@ pub fn scenario_schema() -> Value {
         "additionalProperties": false,
         "properties": { "url": { "type": "string" }, "answer": {}, "fails": { "type": "string" } },
     });
+    let thought = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": { "tool": { "type": "string" }, "args": { "type": "object" }, "fails": { "type": "string" } },
+    });
     let turn = json!({
         "type": "object",
         "additionalProperties": false,
@@ -82,6 +100,11 @@ pub fn scenario_schema() -> Value {
             "description": "What look-ups answer; `*` in an address stands for any run of characters.",
             "type": "array",
             "items": fetch,
+        },
+        "thinks": {
+            "description": "What a language model answers, in order: a text, a tool that it asks for, or a failure.",
+            "type": "array",
+            "items": { "anyOf": [any_text(), thought] },
         },
         "agents": { "enum": ["answer", "busy", "no_answer", "declined", "unreachable"] },
         "snapshot": { "type": "boolean", "description": "Keep the conversation beside the scenario, and compare." },
@@ -271,6 +294,7 @@ fn of_key(key: &str) -> Value {
         "prompt" | "reveal" => reference("texts"),
         "interruptible" => json!({ "type": "boolean" }),
         "tries" | "retry" => json!({ "type": ["integer", "string"] }),
+        "blind" => json!({ "type": "boolean", "description": "Sends the caller's own telephone there (SIP REFER)." }),
         "wait" | "reason" | "confirm" | "as" => reference("text"),
         _ => json!({}),
     }

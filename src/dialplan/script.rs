@@ -7,6 +7,7 @@
 mod act;
 mod ask;
 mod briefing;
+mod choose;
 mod follow;
 mod look;
 mod repair;
@@ -57,6 +58,8 @@ pub struct Heard {
     pub text: String,
     /// The best intent of those that the state knows and its calibrated probability, or `None` for "none of these".
     pub intent: Option<(usize, f32)>,
+    /// Another intent that is meant nearly as likely: where both lead somewhere, the caller is asked which.
+    pub rival: Option<(usize, f32)>,
     /// The best knowledge entry, likewise.
     pub knowledge: Option<(usize, f32)>,
     /// A yes or a no.
@@ -80,6 +83,17 @@ pub enum TransferFailure {
     Declined,
     /// No agent could be reached: an address that does not resolve, an empty queue, 5xx.
     Unreachable,
+}
+
+impl fmt::Display for TransferFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Busy => "busy",
+            Self::NoAnswer => "no answer",
+            Self::Declined => "declined",
+            Self::Unreachable => "unreachable",
+        })
+    }
 }
 
 /// How the caller feels, from the frustration with hysteresis; the thresholds are configuration.
@@ -346,6 +360,8 @@ pub struct Transfer {
     pub target: Target,
     /// Why, in words, for the record and the agent.
     pub reason: String,
+    /// The caller's own telephone is asked to go there (RFC 3515), and we are out of it: no briefing.
+    pub blind: bool,
 }
 
 impl fmt::Display for Target {

@@ -61,11 +61,16 @@ impl Piper {
 
 impl Synthesizer for Piper {
     fn synthesize(&mut self, text: &str) -> Result<Vec<i16>, JobError> {
+        self.synthesize_at(text, 100)
+    }
+
+    fn synthesize_at(&mut self, text: &str, tempo: u8) -> Result<Vec<i16>, JobError> {
         let line = phonemes(text, &self.espeak_voice)?;
         if line.is_empty() {
             return Ok(Vec::new());
         }
-        let (manner, gain) = self.manner.toned(self.tone);
+        let (mut manner, gain) = self.manner.toned(self.tone);
+        manner.length *= 100.0 / f32::from(tempo.clamp(50, 200));
         let (samples, _) = self
             .model
             .create(&line, true, None, Some(manner.length), Some(manner.noise), Some(manner.noise * RHYTHM))

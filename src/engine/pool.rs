@@ -360,7 +360,7 @@ impl Job for SynthesizeTask {
         }
         let voice = voices.voice(&self.job.voice)?;
         voice.tone(self.job.tone);
-        let pcm = voice.synthesize(&self.job.text)?;
+        let pcm = voice.synthesize_at(&self.job.text, self.job.tempo)?;
         let pcm = resample(&pcm, voice.sample_rate(), self.job.rate.hz())
             .map_err(|error| JobError::Failed(error.to_string()))?;
         let pcm: Arc<[i16]> = pcm.into();
@@ -417,9 +417,12 @@ impl Job for EmbedTask {
 }
 /// What a rendered sentence is known by: `manner` is all that shapes the voice, and the tone all that shapes the line.
 fn prompt_key(manner: &str, job: &SynthesizeJob) -> PromptKey {
-    let voice = match job.tone {
+    let mut voice = match job.tone {
         Tone::Even => manner.to_owned(),
         tone => format!("{manner} {tone:?}"),
     };
+    if job.tempo != 100 {
+        voice += &format!(" at {} %", job.tempo);
+    }
     PromptKey::new(&voice, &job.text, job.rate)
 }

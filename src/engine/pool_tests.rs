@@ -333,6 +333,7 @@ fn say(text: &str, voice: &str, cacheable: bool) -> SynthesizeJob {
         voice,
         tone: Tone::Even,
         rate: Rate::Narrow,
+        tempo: 100,
         keep,
         needed,
         deadline: needed,
@@ -367,6 +368,9 @@ fn a_line_is_rendered_once_unless_it_must_not_be_kept() {
     let soothing = || SynthesizeJob { tone: Tone::Soothing, ..say(&hundred, "a", true) };
     assert_eq!(spoken(soothing()), (Ok(16_000), false), "another tone is another prompt");
     assert_eq!(spoken(soothing()), (Ok(16_000), true));
+    let slow = || SynthesizeJob { tempo: 80, ..say(&hundred, "a", true) };
+    assert_eq!(spoken(slow()), (Ok(8000), false), "another pace is another prompt");
+    assert_eq!(spoken(slow()), (Ok(8000), true));
     assert_eq!(spoken(say(&hundred, "a", false)), (Ok(8000), false), "not even looked up, and even again");
     assert_eq!(spoken(say("my card is 4071", "a", false)), (Ok(1200), false));
     assert_eq!(spoken(say("my card is 4071", "a", true)), (Ok(1200), false), "a masked line was not kept");

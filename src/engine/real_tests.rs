@@ -216,6 +216,10 @@ fn piper_pauses_at_a_comma_and_lifts_a_question() {
     println!("without commas {plain:.2} s, with {paused:.2} s");
     assert!(paused > plain + 0.1, "{plain} {paused}");
     assert_eq!(length("..."), 0.0, "no words, no sound");
+    let mut at = |tempo| voice.synthesize_at("No thank you I am fine.", tempo).unwrap().len() as f32 / 22_050.0;
+    let (slow, fast) = (at(60), at(150));
+    println!("at 60 % {slow:.2} s, at 150 % {fast:.2} s");
+    assert!(slow > plain * 1.3 && fast < plain * 0.85, "{slow} {plain} {fast}");
     assert_ne!(voice.synthesize("You are ready?").unwrap(), voice.synthesize("You are ready.").unwrap());
 }
 
@@ -235,6 +239,7 @@ fn all_engines_at_once() {
         voice: config.voice.clone(),
         tone: Tone::Even,
         rate: Rate::Narrow,
+        tempo: 100,
         keep: Keep::Memory,
         needed: deadline,
         deadline,

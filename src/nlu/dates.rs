@@ -30,8 +30,20 @@ pub fn date(text: &str, today: Date) -> Option<Date> {
         return iso;
     }
     let tokens = tokens(text);
-    let corrected = tokens.iter().rposition(is_correction).and_then(|at| first_date(&tokens[at + 1..], today));
+    let corrected = tokens.iter().rposition(is_correction).and_then(|at| {
+        let day = first_date(&tokens[at + 1..], today)?;
+        let before = first_date(&tokens[..at], today);
+        let bare = at + 2 == tokens.len() && weekday(tokens.last()).is_some();
+        Some(before.filter(|_| bare).and_then(|before| nearest(day, before, today)).unwrap_or(day))
+    });
     corrected.or_else(|| first_date(&tokens, today))
+}
+
+/// The day of `day`'s weekday that is nearest to `before`, unless it is past: "next Friday, no, Saturday".
+fn nearest(day: Date, before: Date, today: Date) -> Option<Date> {
+    let between = day.until(before).ok()?.get_days();
+    let weeks = (between + if between < 0 { -3 } else { 3 }) / 7;
+    add(day, (7 * weeks).days()).filter(|day| *day >= today)
 }
 
 /// "2026-11-22" anywhere in the text.

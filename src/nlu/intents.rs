@@ -25,6 +25,11 @@ pub const EXACT_ROWS: usize = 1_200;
 /// Below this chance of being any of the allowed intents a sentence is none of them.
 pub const ACCEPT: f32 = 0.5;
 
+/// From this probability on an intent has no rival.
+const PLAIN: f32 = 0.6;
+/// What share of the likeliest's probability the second has to have to be its rival.
+const NEAR: f32 = 0.6;
+
 /// `γ` of the kernel `exp(−γ‖a − b‖²)` on embeddings of length one.
 const GAMMA: f32 = 1.0;
 /// How much shared words weigh in that kernel.
@@ -64,6 +69,15 @@ pub struct Ranking {
     pub ranked: Vec<(usize, f32)>,
     /// The probability that no allowed intent is meant.
     pub none: f32,
+}
+
+impl Ranking {
+    /// The second likeliest, where it is so near to the first that it is worth asking which is meant.
+    pub fn rival(&self) -> Option<(usize, f32)> {
+        let (_, best) = self.best?;
+        let second = *self.ranked.get(1)?;
+        (best < PLAIN && second.1 >= NEAR * best).then_some(second)
+    }
 }
 
 /// An intent's name as one more example of it, "card_arrival" as "card arrival": worth half a percent of accuracy on

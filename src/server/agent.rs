@@ -66,7 +66,7 @@ impl Dialler {
 const CODECS: [MediaCodec; 2] = [MediaCodec::Pcmu, MediaCodec::Pcma];
 
 /// RFC 3261, 21.4 and 21.6.
-fn failure(status: u16) -> TransferFailure {
+pub(super) fn failure(status: u16) -> TransferFailure {
     match status {
         486 | 600 => TransferFailure::Busy,
         408 | 480 | 487 => TransferFailure::NoAnswer,

@@ -21,6 +21,8 @@ pub(super) enum LegNews {
         /// Whether we receive.
         receive: bool,
     },
+    /// How far the other side is on its way elsewhere: a status of its own call there.
+    Referred(u16),
     /// The other side is gone.
     Ended,
     /// Of no interest to the call.
@@ -95,6 +97,15 @@ impl CallerLeg {
         }
     }
 
+    /// Asks the other side to go elsewhere; false where it cannot be asked.
+    pub(super) fn refer(&self, to: &str) -> bool {
+        match self {
+            Self::Sip(party) => party.leg.refer(to),
+            #[cfg(feature = "webrtc")]
+            Self::Web(_) => false,
+        }
+    }
+
     /// Ends the leg from our side.
     pub(super) async fn bye(&mut self) {
         match self {
@@ -115,6 +126,7 @@ impl SipParty {
     pub(super) fn take(&mut self, event: Option<SipEvent>) -> LegNews {
         match event {
             None | Some(SipEvent::Ended { .. } | SipEvent::Rejected { .. }) => LegNews::Ended,
+            Some(SipEvent::Referred { status }) => LegNews::Referred(status),
             Some(SipEvent::Digit { digit, .. }) => LegNews::Key(digit),
             Some(SipEvent::Reoffer { sdp, reply }) => self.reoffered(sdp.as_deref(), reply),
             // An answer in ACK, to an offer that we made in 200.

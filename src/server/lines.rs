@@ -217,9 +217,18 @@ fn render_ahead(prompts: Vec<(String, String)>, engines: Engines) {
             let deadline = now() + RENDER_AHEAD;
             let (say, sentence, rate) = (SayId::default(), 0, Rate::Narrow);
             // Wanted last of all: callers go first.
-            let tone = Tone::Even;
-            let job =
-                SynthesizeJob { say, sentence, text, voice, tone, rate, keep: Keep::Disk, needed: deadline, deadline };
+            let job = SynthesizeJob {
+                say,
+                sentence,
+                text,
+                voice,
+                tone: Tone::Even,
+                rate,
+                tempo: 100,
+                keep: Keep::Disk,
+                needed: deadline,
+                deadline,
+            };
             let reply = Box::new(move |result| drop(done.send(result)));
             engines.synthesize(job, reply);
             // Gone with the engines: the server is being shut down.

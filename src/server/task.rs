@@ -224,8 +224,9 @@ impl Task {
             LegNews::Media { send, receive } => {
                 self.call.handle(now(), Input::Renegotiated { side, send, receive });
             }
+            LegNews::Referred(status) if side == Side::Caller => self.referred(status),
             LegNews::Ended => self.gone(side),
-            LegNews::Key(_) | LegNews::Nothing => {}
+            LegNews::Key(_) | LegNews::Referred(_) | LegNews::Nothing => {}
         }
     }
 
@@ -235,6 +236,17 @@ impl Task {
             _ => LegNews::Nothing,
         };
         self.leg_news(Side::Agent, news);
+    }
+
+    /// How far a telephone is that was sent elsewhere (RFC 3515, 2.4.5).
+    fn referred(&mut self, status: u16) {
+        let input = match status {
+            ..180 => return,
+            180..200 => Input::AgentRinging,
+            200..300 => Input::Referred(Ok(())),
+            _ => Input::Referred(Err(super::agent::failure(status))),
+        };
+        self.call.handle(now(), input);
     }
 
     fn gone(&mut self, side: Side) {
@@ -269,6 +281,12 @@ impl Task {
                 Output::Notify(request) => self.shared.notices.send(&self.id, request),
                 Output::Ring { agent, queue } => {
                     self.ringing = Some(Box::pin(self.shared.dialler.clone().ring(agent, queue)));
+                }
+                Output::Refer { to } => {
+                    if !self.leg.refer(&to) {
+                        tracing::warn!(call = %self.id, %to, "this caller cannot be sent elsewhere: only a SIP telephone can");
+                        self.call.handle(now(), Input::Referred(Err(TransferFailure::Unreachable)));
+                    }
                 }
                 Output::CancelRing => self.ringing = None,
                 Output::HangUp(Side::Caller) => self.hang_up = true,

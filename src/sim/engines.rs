@@ -155,7 +155,7 @@ pub fn line_by(plan: Plan, agents: &[&str], embed: &mut dyn FnMut(&str) -> Vec<f
         understanding: Understanding::train(Arc::clone(&plan), &vectors, &background),
         queues,
         music: [Arc::clone(&tune), tune],
-        dial_allow: Vec::new(),
+        dial_allow: agents.iter().map(|a| (*a).to_owned()).collect(),
         longest_call: Duration::from_secs(3_600),
         clips: clips(&plan),
         secrets: BTreeMap::new(),

@@ -331,6 +331,7 @@ impl World<'_> {
                     self.reports.push(((now - self.begin).as_millis() as u64, report));
                 }
                 Output::Ring { .. } => self.rung(now),
+                Output::Refer { .. } => self.referred(now),
                 Output::CancelRing | Output::HangUp(_) => self.ring += 1,
                 Output::Notify(request) => {
                     let body = request.body.map(|body| body.into_inner()).unwrap_or_default();
@@ -357,12 +358,27 @@ impl World<'_> {
         }
     }
 
-    fn rung(&mut self, now: Instant) {
-        let manner = match self.agents.len() {
+    /// What the next agent does.
+    fn manner(&mut self) -> AgentManner {
+        match self.agents.len() {
             0 => AgentManner::Rings,
             1 => self.agents[0],
             _ => self.agents.pop_front().unwrap_or(AgentManner::Rings),
+        }
+    }
+
+    /// The caller's own telephone rings the agent.
+    fn referred(&mut self, now: Instant) {
+        let (after, result) = match self.manner() {
+            AgentManner::Answers(after) | AgentManner::Leaves(after, _) => (after, Ok(())),
+            AgentManner::Fails(failure) => (TICK * 5, Err(failure)),
+            AgentManner::Rings => return,
         };
+        self.at(now + after, Due::Input(Input::Referred(result)));
+    }
+
+    fn rung(&mut self, now: Instant) {
+        let manner = self.manner();
         let answered = || {
             let media = LegMedia { codec: Codec::Pcma, payload_type: 8, event_payload_type: None };
             Input::AgentAnswered(LegConfig { media, ssrc: 9, first_seq: 9, first_ts: 9, cname: "agent".into() })

@@ -8,6 +8,8 @@
 //!
 //! Never a caller's last word on timing: what depends on sound (barge-in, jitter, recognition) is [`super::play`]'s.
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +20,7 @@ use super::epoch;
 use crate::call::line::Line;
 use crate::call::understand::Meaning;
 use crate::dialplan::script::{
-    self, Action, Briefing, Expect, Fetch, Input, Listen, MASKED, Script, Target, Thought, TransferFailure,
+    self, Action, Briefing, Expect, Fetch, Input, Listen, MASKED, Script, Target, Think, Thought, TransferFailure,
 };
 use crate::nlu::keypad::{Entry, Keypad, Mashing};
 use crate::nlu::{person, text as words};
@@ -46,6 +48,10 @@ pub trait Surroundings {
     fn embed(&mut self, text: &str) -> Vec<f32>;
     /// The answer to a look-up.
     fn fetch(&mut self, fetch: &Fetch) -> Result<serde_json::Value, String>;
+    /// The answer of a language model.
+    fn think(&mut self, _: &Think) -> Vec<Thought> {
+        vec![Thought::Failed("no model is asked in a rehearsal".into())]
+    }
     /// Whether somebody takes the call.
     fn ring(&mut self, target: &Target) -> Result<(), TransferFailure>;
 }
@@ -68,8 +74,12 @@ pub enum Told {
         text: String,
         /// The intent and its probability.
         intent: Option<(String, f32)>,
+        /// Another intent that is nearly as likely.
+        rival: Option<(String, f32)>,
         /// The first question of the knowledge entry, and its probability.
         knowledge: Option<(String, f32)>,
+        /// The words hold a value, a yes or a no, or say which of two was meant.
+        answers: bool,
     },
     /// How the caller feels after that.
     Felt {
@@ -131,6 +141,16 @@ pub enum Ending {
     CallerHungUp,
 }
 
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Completed => "completed",
+            Self::HandedOver => "handed over",
+            Self::CallerHungUp => "the caller hung up",
+        })
+    }
+}
+
 /// What the caller says, and how.
 #[derive(Debug, Clone, Default)]
 pub struct Utterance<'a> {
@@ -166,6 +186,8 @@ pub struct Talk {
     last_intent: Option<String>,
     costs: Costs,
     told: Vec<Told>,
+    /// What a model still has to say.
+    thoughts: VecDeque<Thought>,
     ending: Option<Ending>,
 }
 
@@ -192,6 +214,7 @@ impl Talk {
             last_intent: None,
             costs: Costs::default(),
             told: Vec::new(),
+            thoughts: VecDeque::new(),
             ending: None,
             line,
         }
@@ -218,12 +241,15 @@ impl Talk {
         let meaning = self.understand(said.text, around);
         let plan = Arc::clone(&self.line.plan);
         let masked = expected || meaning.slots.iter().any(|(slot, _)| plan.slots().get(*slot).is_some_and(|s| s.mask));
-        let intent = meaning.intent.map(|(at, score)| (plan.intents()[at].name.clone(), score));
+        let named = |(at, score): (usize, f32)| (plan.intents()[at].name.clone(), score);
+        let (intent, rival) = (meaning.intent.map(named), meaning.rival.map(named));
+        let answers = meaning.slot.is_some() || !meaning.slots.is_empty() || meaning.yes_no.is_some();
+        let answers = answers || self.script.is_choice(said.text);
         let question = |entry: usize| plan.knowledge().nth(entry).and_then(|q| q.first().cloned()).unwrap_or_default();
         let knowledge = meaning.knowledge.map(|(at, score)| (question(at), score));
         self.dialogue_events(&meaning, intent.as_ref().map(|(name, _)| name.as_str()), said.text);
         let text = if masked { MASKED.to_owned() } else { said.text.to_owned() };
-        self.told.push(Told::Heard { text, intent, knowledge });
+        self.told.push(Told::Heard { text, intent, rival, knowledge, answers });
         let events = std::mem::take(&mut self.events);
         self.frustration.lasts(self.clock);
         self.frustration.utterance(&said.voice.unwrap_or_default(), said.text, &events);
@@ -365,10 +391,12 @@ impl Talk {
 
     /// What this turn says about the course of the conversation, as `call` counts it.
     fn dialogue_events(&mut self, meaning: &Meaning, intent: Option<&str>, text: &str) {
-        if meaning.is_nothing() {
+        let choice = self.script.is_choice(text);
+        if meaning.is_nothing() && !choice {
             self.events.push(emotion::Event::NoMatch);
         }
-        if let Some(intent) = intent {
+        // Which of two was meant is no repetition.
+        if let Some(intent) = intent.filter(|_| !choice) {
             if self.last_intent.as_deref() == Some(intent) {
                 self.events.push(emotion::Event::RepeatedIntent);
             }
@@ -417,6 +445,7 @@ impl Talk {
             while let Some(action) = self.script.poll() {
                 next = self.act(action, around).or(next);
             }
+            next = next.or_else(|| self.thoughts.pop_front().map(Input::Thought));
         }
         if self.listening.is_some()
             && let Some(entry) = self.typed_ahead.take()
@@ -450,9 +479,7 @@ impl Talk {
                 self.told.push(Told::Fetched { url, address: fetch.url, error: result.as_ref().err().cloned() });
                 return Some(Input::Fetched(result));
             }
-            Action::Think(_) => {
-                return Some(Input::Thought(Thought::Failed("no model is asked in a rehearsal".into())));
-            }
+            Action::Think(think) => self.thoughts = around.think(&think).into(),
             Action::Notify(fetch) => {
                 // Nobody waits for the answer.
                 let url = if fetch.masked { MASKED.to_owned() } else { fetch.url.clone() };

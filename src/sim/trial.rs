@@ -9,7 +9,7 @@ use super::talk::{Ending, Surroundings, Talk, Told, Utterance};
 use crate::call::line::Line;
 use crate::dialplan::Coverage;
 use crate::dialplan::scenario::{Act, Expectation, Expected, Given, Outcome, Scenario, matches_pattern};
-use crate::dialplan::script::{Fetch, MASKED, Target, TransferFailure};
+use crate::dialplan::script::{Fetch, MASKED, Target, Think, Thought, TransferFailure};
 use crate::dialplan::ways::End;
 use crate::speech::emotion::Mood;
 use crate::speech::prosody::Features;
@@ -91,6 +91,10 @@ impl Surroundings for World<'_, '_> {
 
     fn fetch(&mut self, fetch: &Fetch) -> Result<serde_json::Value, String> {
         self.given.answer(&self.scenario.fetches, &fetch.url)
+    }
+
+    fn think(&mut self, _: &Think) -> Vec<Thought> {
+        self.given.thought(&self.scenario.thinks)
     }
 
     fn ring(&mut self, _: &Target) -> Result<(), TransferFailure> {
@@ -343,7 +347,7 @@ pub fn written(told: &Told) -> Option<String> {
         Told::State(state) => format!("* state {state}"),
         Told::Said { masked: true, .. } => format!("< {MASKED}"),
         Told::Said { text, .. } => format!("< {text}"),
-        Told::Heard { text, intent, knowledge } => match (intent, knowledge) {
+        Told::Heard { text, intent, knowledge, .. } => match (intent, knowledge) {
             (Some((intent, _)), _) => format!("> {text} [{intent}]"),
             (None, Some((question, _))) => format!("> {text} [knowledge: {question}]"),
             (None, None) => format!("> {text}"),
@@ -355,8 +359,8 @@ pub fn written(told: &Told) -> Option<String> {
         Told::Fetched { url, error: Some(why), .. } => format!("* fetch of {url} failed: {why}"),
         Told::Notified { url, .. } => format!("* notified {url}"),
         Told::HandedOver { to, briefing } => format!("* handed over to {to}: {}", briefing.spoken()),
-        Told::NotTaken { to, failure } => format!("* {to} did not take it: {failure:?}"),
+        Told::NotTaken { to, failure } => format!("* {to} did not take it: {failure}"),
         Told::Trouble(what) => format!("* trouble: {what}"),
-        Told::Ended(ending) => format!("* ended: {ending:?}"),
+        Told::Ended(ending) => format!("* ended: {ending}"),
     })
 }

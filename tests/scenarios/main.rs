@@ -392,3 +392,33 @@ fn a_number_that_is_taken_back_and_keys_pressed_in_anger_wear_patience() {
         assert!(reasons.iter().any(|r| *r == reason), "{reason}: {reasons:?}, {}", said(&played));
     }
 }
+
+#[test]
+fn a_telephone_that_is_sent_elsewhere_leaves_or_the_plan_goes_on() {
+    let plan = "
+dialplan: blind
+start: main
+states:
+  main:
+    steps:
+      - say: I am putting you through.
+      - {transfer: 'sip:agent@example', blind: true, failed: back}
+  back: {steps: [{say: Please call again.}, {end: }]}
+";
+    let played = |manner: AgentManner| {
+        let mut scenario = Scenario::new(vec![]);
+        scenario.agents = vec![manner];
+        play(&plan_of(plan, &["sip:agent@example"]), scenario)
+    };
+    let taken = played(AgentManner::Answers(Duration::from_secs(5)));
+    assert!(matches!(taken.record.outcome, Outcome::HandedOver { .. }), "{:?}", taken.record);
+    assert_eq!(taken.to_agent, 0, "no media of ours goes there");
+    for (manner, says) in
+        [(AgentManner::Fails(TransferFailure::Busy), "busy"), (AgentManner::Rings, "nobody is answering")]
+    {
+        let failed = played(manner);
+        assert_eq!(failed.record.outcome, Outcome::Completed, "{:?}", failed.record);
+        let said = said(&failed);
+        assert!(said.contains(says) && said.contains("Please call again."), "{:?}", failed.reports);
+    }
+}

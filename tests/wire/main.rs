@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test is a driver: its peers run beside it, in real time")]
 
 mod baresip;
+mod blind_transfer;
 #[cfg(feature = "webrtc")]
 mod browser;
 #[cfg(feature = "webrtc")]

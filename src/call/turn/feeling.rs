@@ -19,10 +19,13 @@ impl Call {
             // A sound without words took the floor; nobody interrupted.
             self.turns.events.retain(|event| *event != emotion::Event::Interruption);
         }
-        if meaning.is_nothing() {
+        let choice = self.script.is_choice(text);
+        if meaning.is_nothing() && !choice {
             self.turns.events.push(emotion::Event::NoMatch);
         }
         match intent {
+            // Which of two was meant is no repetition.
+            _ if choice => {}
             Some(intent) if self.turns.last_intent.as_deref() == Some(intent) => {
                 self.turns.events.push(emotion::Event::RepeatedIntent);
             }

@@ -141,3 +141,70 @@ fn an_audio_turn_is_felt_as_it_sounds() {
     let (folder, _) = folder(&(plan + &turn(("nothing.wav", "x"))));
     assert!(failures(&run_all(folder.path(), &Options::default()))[0].2.contains("nothing.wav"));
 }
+
+#[test]
+fn a_caller_is_asked_which_of_two_intents_was_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = "\
+dialplan: x
+intents:
+  cancel: {called: cancelling, examples: [cancel my booking, please cancel the booking]}
+  change: {called: changing, examples: [change my booking, please change the booking]}
+start: a
+states:
+  a: {steps: [{listen: [Yes?, Again?]}], on: {cancel: b, change: c}, otherwise: c}
+  b: {steps: [{say: Cancelled.}, {end: }]}
+  c: {steps: [{say: Changed.}, {end: }]}
+";
+    fs::write(folder.path().join("dialplan.yaml"), plan).unwrap();
+    fs::create_dir(folder.path().join("scenarios")).unwrap();
+    let scenario = |answer: &str, state: &str| {
+        format!(
+            "scenario: s\nturns:\n  - caller: my booking please\n    expect: {{said: 'Did you mean', state: a}}\n  - caller: {answer}\n    expect: {{state: {state}}}\n"
+        )
+    };
+    for (at, (answer, state)) in [("the cancelling", "b"), ("I mean changing it", "c")].into_iter().enumerate() {
+        fs::write(folder.path().join(format!("scenarios/{at}.yaml")), scenario(answer, state)).unwrap();
+    }
+    let suites = run_all(folder.path(), &Options::default());
+    assert_eq!(failures(&suites), []);
+    assert_eq!(suites[0].cases.len(), 2);
+}
+
+#[test]
+fn a_scenario_answers_for_the_language_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = "\
+dialplan: x
+start: a
+states:
+  a: {steps: [{listen: Ask me.}], otherwise: t}
+  t:
+    steps:
+      - think: Answer in a sentence.
+        know: {question: '{{ last }}'}
+        tools: {leave: {goto: bye, about: The caller is done.}}
+        fallback: I do not know.
+      - goto: a
+  bye: {steps: [{say: Goodbye.}, {end: }]}
+";
+    fs::write(folder.path().join("dialplan.yaml"), plan).unwrap();
+    fs::create_dir(folder.path().join("scenarios")).unwrap();
+    let scenario = "\
+scenario: s
+thinks: [The sky is blue., {fails: out of order}, {tool: leave}]
+turns:
+  - caller: what colour is the sky
+    expect: {said: The sky is blue., state: a}
+  - caller: and the sea
+    expect: {said: I do not know., not_said: blue}
+  - caller: that was all then
+    expect: {said: Goodbye., outcome: completed}
+";
+    fs::write(folder.path().join("scenarios/one.yaml"), scenario).unwrap();
+    assert_eq!(failures(&run_all(folder.path(), &Options::default())), []);
+    let wrong = scenario.replace("{tool: leave}", "{tol: leave}");
+    fs::write(folder.path().join("scenarios/one.yaml"), wrong).unwrap();
+    let found = failures(&run_all(folder.path(), &Options::default()));
+    assert!(found.iter().any(|(line, _, message)| *line == 2 && message.contains("`tool`")), "{found:?}");
+}

@@ -1,11 +1,14 @@
 //! Where a call can go: states that nothing leads to, that lead nowhere, or that go round for ever; slots and intents
 //! that are used without being filled, or never used.
 
+use std::collections::HashSet;
+
 use super::super::diagnostic::Code;
-use super::super::plan::{Confirmation, Guarded, Shared, SlotKind, State, Step, ToolKind};
+use super::super::plan::{Condition, Confirmation, Guarded, Shared, SlotKind, State, Step, ToolKind};
+use super::super::raw::RawRoute;
 use super::Compiler;
 
-impl Compiler<'_, '_> {
+impl<'a> Compiler<'a, '_> {
     pub(super) fn flow(&mut self, shared: &Shared, states: &[State]) {
         // A step that was refused is missing among the steps: what follows from its absence would be noise.
         let whole = |at: usize| self.raw.states[at].whole && states[at].steps.len() == self.raw.states[at].steps.len();
@@ -21,6 +24,30 @@ impl Compiler<'_, '_> {
         }
         self.slots_filled(states);
         self.intents_used();
+        self.shadows(shared, states);
+    }
+
+    /// A rule comes before the ways on: a way on for what a rule puts through whenever it is heard is hardly ever gone.
+    fn shadows(&mut self, shared: &Shared, states: &[State]) {
+        let raw = self.raw;
+        let mut found = Vec::new();
+        let mut look = |on: &'a [RawRoute], rules: &mut dyn Iterator<Item = &usize>| {
+            let always: Vec<usize> = rules.flat_map(|rule| always_heard(&self.rules[*rule].when)).copied().collect();
+            let intent = |route: &&RawRoute| self.intents.get(route.trigger.text.trim()).copied();
+            found.extend(on.iter().filter(|route| intent(route).is_some_and(|intent| always.contains(&intent))));
+        };
+        look(&raw.shared.on, &mut shared.rules.iter());
+        for (written, state) in raw.states.iter().zip(states) {
+            look(&written.shared.on, &mut state.shared.rules.iter().chain(&shared.rules));
+        }
+        let mut told = HashSet::new();
+        // What a sub-plan's states share is one line.
+        found.retain(|route| told.insert((route.trigger.at.file, route.trigger.at.line, route.trigger.at.column)));
+        for RawRoute { trigger, .. } in found {
+            let message = format!("a handover rule takes `{}` before this line does", trigger.text.trim());
+            let help = "the rule puts the caller through whenever it is heard; for a key alone write `0: STATE`";
+            self.report.warning(&trigger.at, Code::ShadowedWay, message, help);
+        }
     }
 
     /// A state must not run off its end, and nothing may stand behind a step that never comes back.
@@ -123,6 +150,12 @@ impl Compiler<'_, '_> {
             }
         }
     }
+}
+
+/// Intents at which a condition holds, whatever else is: those of one that only joins by `or`.
+fn always_heard(when: &Condition) -> &[usize] {
+    let plain = |word: &str| !matches!(word, "and" | "not" | "if" | "else");
+    if when.source.split(|c: char| !c.is_alphanumeric()).all(plain) { &when.heard } else { &[] }
 }
 
 /// Whether nothing behind this step is ever run. A transfer comes back when nobody takes it.

@@ -4,13 +4,17 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::super::diagnostic::{Code, Span, short};
+use super::super::markup;
 use super::super::plan::{Intent, Knowledge, Lookup, Route, Rule, Shared, Trigger};
 use super::super::raw::{RawRoute, RawShared};
 use super::super::script::Method;
+use super::super::template;
 use super::super::yaml::Scalar;
 use super::Compiler;
 use super::words::Policy;
 
+/// Longest spoken name of an intent, bytes.
+const MAX_CALLED: usize = 100;
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Compiler<'_, '_> {
@@ -26,9 +30,25 @@ impl Compiler<'_, '_> {
                 self.report.error(&example.at, Code::EmptyExamples, "this example is blank");
             }
             let examples = examples.iter().map(|example| example.text.trim().to_string()).collect();
-            built.push(Intent { name: name.text.clone(), examples });
+            let called = self.called(name);
+            built.push(Intent { name: name.text.clone(), examples, called });
         }
         built
+    }
+
+    /// What the author calls an intent aloud; else its name, with blanks for what no voice says.
+    fn called(&mut self, name: &Scalar) -> String {
+        let Some((_, called)) = self.raw.called.iter().find(|(intent, _)| intent.text == name.text) else {
+            return name.text.split(['_', '-', '/']).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+        };
+        let text = called.text.trim();
+        if text.is_empty() || text.len() > MAX_CALLED || template::is_template(text) || markup::unknown(text).is_some()
+        {
+            let message = format!("`{}` is nothing to be called", short(&called.text));
+            let help = format!("plain words, {MAX_CALLED} bytes at most: `called: booking a room`");
+            self.report.error_help(&called.at, Code::BadValue, message, help);
+        }
+        text.to_string()
     }
 
     pub(super) fn lookup(&mut self) -> Option<Lookup> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::diagnostic::{Code, short};
 use super::super::plan::{Ask, AskItem, Confirmation, Fetching, Guarded, State, Step};
 use super::super::raw::{Confirm, Mooded, RawAsk, RawFetch, RawState, RawStep, RawTransfer, RawVerb};
-use super::super::script::{Method, Patience};
+use super::super::script::{Method, Patience, Target};
 use super::super::yaml::Scalar;
 use super::Compiler;
 use super::words::Policy;
@@ -162,8 +162,19 @@ impl Compiler<'_, '_> {
     }
 
     fn transfer(&mut self, raw: &RawTransfer) -> Step {
+        let target = self.target(&raw.target);
+        if raw.blind && matches!(target, Target::Queue(_)) {
+            let help = "name a `sip:` address, or leave `blind` out: then the agents of the queue are rung";
+            self.report.error_help(
+                &raw.target.at,
+                Code::BadTarget,
+                "a queue is no address to send a telephone to",
+                help,
+            );
+        }
         Step::Transfer {
-            target: self.target(&raw.target),
+            target,
+            blind: raw.blind,
             reason: raw.reason.as_ref().map(|text| self.words(text, Policy::Kept)),
             failed: raw.failed.as_ref().and_then(|name| self.state_named(name)),
         }

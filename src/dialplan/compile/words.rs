@@ -41,8 +41,7 @@ impl Compiler<'_, '_> {
             && let Some(tag) = markup::unknown(&without_templates(&text.text))
         {
             let message = format!("`{}` is no mark-up that a voice knows", short(&tag));
-            let help =
-                "<break time=\"500ms\"/>, or <say-as interpret-as=\"digits\">…</say-as>; in words, write `less than`";
+            let help = "<break time=\"500ms\"/>, <say-as interpret-as=\"digits\">…</say-as>, <prosody rate=\"80%\">…</prosody> (50 to 200 %) or <emphasis>…</emphasis>; in words, write `less than`";
             self.report.error_help(&text.at, Code::BadMarkup, message, help);
         } else if template::is_template(&text.text)
             && let Some((id, masked)) = self.template(text, Kind::Text, policy)

@@ -7,7 +7,7 @@ use jiff::civil::DateTime;
 use super::super::diagnostic::{Code, Report, Span, short};
 use super::super::plan::Plan;
 use super::super::scenario::{Act, Compare, Expectation, Expected, Outcome, Scenario, Stub, Turn};
-use super::super::script::TransferFailure;
+use super::super::script::{Thought, TransferFailure};
 use super::super::units::seconds;
 use super::super::yaml::{Node, Scalar};
 use super::fields::{Fields, texts};
@@ -39,7 +39,7 @@ const EXPECTED: &[&str] = &[
 
 /// Reads the shape, and holds names against the plan.
 pub(in super::super) fn read(node: &Node, plan: Option<&Plan>, report: &mut Report<'_>) -> Option<Scenario> {
-    const KEYS: &[&str] = &["scenario", "caller", "at", "fetches", "agents", "snapshot", "turns"];
+    const KEYS: &[&str] = &["scenario", "caller", "at", "fetches", "thinks", "agents", "snapshot", "turns"];
     let mut f = Fields::new(node, "a scenario", KEYS, report)?;
     let name = f.required_text("scenario").map(|name| name.text).unwrap_or_default();
     let (at, agents) = (clock(&mut f), agents(&mut f));
@@ -50,6 +50,7 @@ pub(in super::super) fn read(node: &Node, plan: Option<&Plan>, report: &mut Repo
         caller.insert(field.text.clone(), value(node));
     }
     let fetches = f.list("fetches").iter().filter_map(|node| stub(node, f.report)).collect();
+    let thinks = f.list("thinks").iter().filter_map(|node| thought(node, f.report)).collect();
     if f.get("turns").is_none() {
         f.missing("turns");
     }
@@ -58,7 +59,21 @@ pub(in super::super) fn read(node: &Node, plan: Option<&Plan>, report: &mut Repo
         f.report.error(more.at(), Code::TooBig, format!("a scenario has {MOST_TURNS} turns at most"));
     }
     let turns = nodes.iter().take(MOST_TURNS).filter_map(|node| turn(node, plan, f.report)).collect();
-    Some(Scenario { name, caller: caller.into(), at, fetches, agents, snapshot, turns })
+    Some(Scenario { name, caller: caller.into(), at, fetches, thinks, agents, snapshot, turns })
+}
+
+/// A model's answer: a text, `{tool: NAME, args: {…}}` or `{fails: WHY}`.
+fn thought(node: &Node, report: &mut Report<'_>) -> Option<Result<Thought, String>> {
+    if let Node::Scalar(text) = node {
+        return Some(Ok(Thought::Sentence(text.text.clone())));
+    }
+    let mut f =
+        Fields::new(node, "an answer (a text, `{tool: …}` or `{fails: …}`)", &["tool", "args", "fails"], report)?;
+    if let Some(why) = f.text("fails") {
+        return Some(Err(why.text));
+    }
+    let args = f.get("args").map_or_else(|| serde_json::json!({}), value);
+    Some(Ok(Thought::Tool { name: f.required_text("tool")?.text, args }))
 }
 
 fn clock(f: &mut Fields<'_, '_, '_>) -> Option<DateTime> {

@@ -18,7 +18,7 @@ pub(in super::super) const VERBS: &[(&str, &[&str])] = &[
     ("fetch", &["reveal", "as", "timeout", "wait", "failed", "method", "body", "headers", "auth", "retry"]),
     ("notify", &["reveal", "timeout", "method", "body", "headers", "auth", "retry"]),
     ("think", &["model", "know", "tools", "history", "timeout", "wait", "fallback", "failed"]),
-    ("transfer", &["reason", "failed"]),
+    ("transfer", &["reason", "failed", "blind"]),
     ("end", &[]),
 ];
 
@@ -145,6 +145,8 @@ pub(in super::super) struct RawTransfer {
     pub(in super::super) target: Scalar,
     pub(in super::super) reason: Option<Scalar>,
     pub(in super::super) failed: Option<Scalar>,
+    /// The caller's own telephone is sent there (REFER).
+    pub(in super::super) blind: bool,
 }
 
 pub(super) fn step(node: &Node, report: &mut Report<'_>) -> Option<RawStep> {
@@ -187,7 +189,8 @@ pub(super) fn step(node: &Node, report: &mut Report<'_>) -> Option<RawStep> {
         "notify" => RawVerb::Notify(Box::new(request(&mut f, "notify")?)),
         "transfer" => {
             let (target, reason, failed) = (f.required_text("transfer"), f.text("reason"), way_out(&mut f));
-            RawVerb::Transfer(Box::new(RawTransfer { target: target?, reason, failed }))
+            let blind = f.switch("blind").unwrap_or(false);
+            RawVerb::Transfer(Box::new(RawTransfer { target: target?, reason, failed, blind }))
         }
         _ => {
             if let Some(node) = f.get("end") {

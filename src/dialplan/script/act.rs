@@ -67,10 +67,10 @@ impl Script {
             }
             Step::Think(thinking) => self.think(thinking),
             Step::Fetch(_) => self.fetch(step),
-            Step::Transfer { target, reason, .. } => {
+            Step::Transfer { target, reason, blind, .. } => {
                 let reason = reason.as_ref().and_then(|words| self.filled(words)).map(|(text, _)| text);
                 let reason = reason.unwrap_or_else(|| self.own_reason());
-                self.put_through(target.clone(), reason, Back::Step);
+                self.send_on(target.clone(), reason, Back::Step, *blind);
                 true
             }
             Step::End => {
@@ -188,6 +188,7 @@ impl Script {
             (Meaning::Yes, Pause::Asking { .. }) => self.confirmed(pause),
             (Meaning::No, Pause::Asking { .. }) => self.refused(pause),
             (Meaning::Named(item), Pause::Asking { .. }) => self.correct(item),
+            (Meaning::Unsure(both), _) => self.ask_which(pause, both),
             (Meaning::Nothing, Pause::Listening { said, offered }) => self.missed(said, offered),
             (Meaning::Nothing, Pause::Asking { .. }) => self.missed_asking(pause),
             // Values, yes and no are only understood at an `ask`.

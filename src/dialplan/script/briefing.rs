@@ -33,11 +33,18 @@ impl Briefing {
         for (name, value) in self.slots.iter().filter(|(_, value)| value != MASKED) {
             text += &format!(" {name}: {value}.");
         }
-        if !self.reason.is_empty() {
+        // What was asked has been said.
+        let repeats = self.asked.last().is_some_and(|last| self.reason == asked_about(last));
+        if !self.reason.is_empty() && !repeats {
             text += &format!(" {}.", in_a_sentence(self.reason.trim_end_matches('.')));
         }
         text
     }
+}
+
+/// The reason where there is no other.
+fn asked_about(intent: &str) -> String {
+    format!("asked about {intent}")
 }
 
 /// With a capital letter, as a sentence begins.
@@ -79,8 +86,7 @@ impl Script {
     /// Why a `transfer` step transfers, where its author gives no reason: the variable `reason`, or what was asked.
     pub(super) fn own_reason(&self) -> String {
         let set = self.variables.values.get("reason").and_then(|value| value.as_str().map(str::to_string));
-        let asked =
-            || self.asked.back().map(|intent| format!("asked about {}", in_words(&self.plan.intents[*intent].name)));
+        let asked = || self.asked.back().map(|intent| asked_about(&in_words(&self.plan.intents[*intent].name)));
         set.or_else(asked).unwrap_or_else(|| "the plan says so".into())
     }
 }

@@ -3,6 +3,8 @@
 //! Owns when the last intent is meant again, with something of it changed. What is changed are values; what is not said
 //! anew stays as it was.
 
+use jiff::civil::Date;
+
 use super::super::plan::{SlotKind, Step, Trigger};
 use super::Heard;
 use super::understand::Meaning;
@@ -26,6 +28,33 @@ const MORE: &[&str] = &[
 const RIGHT: &[&str] = &["no", "sorry", "actually", "i meant", "i mean", "not", "不", "错"];
 /// Words for the one of two that was not taken.
 const OTHER: &[&str] = &["other", "另一", "另外"];
+/// Days that are named by no more than that, and what names them otherwise.
+const WEEKDAYS: &[&str] = &["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+const COUNTED: &[&str] = &[
+    "this",
+    "next",
+    "coming",
+    "last",
+    "week",
+    "weeks",
+    "month",
+    "today",
+    "tomorrow",
+    "after",
+    "before",
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
 /// What puts something right is short: "no thanks, nothing else for today" is an answer.
 const SHORT: usize = 5;
 /// A longer turn says what it means.
@@ -63,6 +92,9 @@ impl Script {
         if given.is_empty() && OTHER.iter().any(|other| text.contains(other)) {
             given.extend(items.iter().find_map(|slot| Some((*slot, self.other(*slot)?))));
         }
+        for (slot, value) in &mut given {
+            *value = self.nearer(*slot, std::mem::take(value), &text);
+        }
         // The same once more is no change.
         given.retain(|(slot, value)| self.variables.slots[*slot].as_ref() != Some(value));
         if given.is_empty() {
@@ -78,6 +110,30 @@ impl Script {
         self.given = given;
         self.meant = Some(last);
         Some(Meaning::Route(route))
+    }
+
+    /// A day of the week that stands in for another day is the one nearest to that: after "next Friday", "no, Saturday" is
+    /// the day after it, and not the coming one.
+    pub(super) fn nearer(&self, slot: usize, value: String, text: &str) -> String {
+        let Some(held) = self.variables.slots[slot].as_ref().filter(|_| self.plan.slots[slot].kind == SlotKind::Date)
+        else {
+            return value;
+        };
+        let (Ok(held), Ok(said)) = (held.parse::<Date>(), value.parse::<Date>()) else { return value };
+        let tidy = text.to_lowercase();
+        let mut words = tidy.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let counted = |word: &str| COUNTED.contains(&word) || word.starts_with(|c: char| c.is_ascii_digit());
+        let bare = words.clone().any(|word| WEEKDAYS.contains(&word)) && !words.any(counted);
+        if !bare {
+            return value;
+        }
+        let Ok(between) = said.until(held).map(|span| span.get_days()) else { return value };
+        // To the nearest week; of two that are as near there is none, for seven is odd.
+        let weeks = (between + if between < 0 { -3 } else { 3 }) / 7;
+        match said.checked_add(jiff::Span::new().days(7 * weeks)) {
+            Ok(day) if day >= self.variables.now.date() => day.to_string(),
+            _ => value,
+        }
     }
 
     /// Of two choices the one that the slot does not hold.

@@ -19,6 +19,8 @@ pub(super) enum Meaning {
     Values(Vec<(usize, String)>),
     /// The item of a form that is to be changed.
     Named(usize),
+    /// One of these two intents.
+    Unsure([usize; 2]),
     Yes,
     No,
     /// A question that is answered on the spot.
@@ -80,7 +82,9 @@ impl Script {
                 self.meant = None;
                 return Meaning::Route(route);
             }
-            (Some(route), _) if !self.knowledge_wins(heard) => return Meaning::Route(route),
+            (Some(route), _) if !self.knowledge_wins(heard) => {
+                return self.unsure(heard, route).unwrap_or(Meaning::Route(route));
+            }
             (None, Some(route)) => return Meaning::Route(route),
             _ => {}
         }
@@ -109,6 +113,11 @@ impl Script {
         let mut values: Vec<(usize, String)> = value.map(|value| (at, value)).into_iter().collect();
         let others = self.accepted(heard).into_iter();
         values.extend(others.filter(|(slot, _)| *slot != at || !expected));
+        if matches!(stage, Stage::ReadBack | Stage::Summary | Stage::Which) {
+            for (slot, value) in &mut values {
+                *value = self.nearer(*slot, std::mem::take(value), &heard.text);
+            }
+        }
         values.retain(|(slot, _)| ask.items.iter().any(|item| item.slot == *slot));
         let named = || self.named(ask, &heard.text).map(Meaning::Named);
         match (stage, heard.yes_no) {
@@ -198,7 +207,11 @@ impl Script {
                 // Only these two steps wait for the caller.
                 _ => return,
             };
-        let expect = if matches!(wait, Wait::Offering(_)) { Expect::YesNo } else { expect };
+        let expect = match wait {
+            Wait::Offering(_) => Expect::YesNo,
+            Wait::Choosing(..) => Expect::Intents { intents: self.understood(), keys: vec!['1', '2'] },
+            _ => expect,
+        };
         self.wait = wait;
         self.expect = Some(expect.clone());
         let (intents, knowledge) = (self.understood(), self.known().collect());

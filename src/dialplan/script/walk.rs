@@ -1,7 +1,7 @@
 //! The script of one call: where it stands, and what it does with each input.
 //!
 //! ```text
-//! New ─Start─▶ Lookup ─▶ steps ─▶ Listening │ Asking │ Offering ─Heard/Keys/NoInput─▶ understand ─▶ rules ─▶ act ─▶ steps
+//! New ─Start─▶ Lookup ─▶ steps ─▶ Listening │ Asking │ Offering │ Choosing ─Heard/Keys/NoInput─▶ understand ─▶ rules ─▶ act ─▶ steps
 //!                          ├────▶ Fetching ─Fetched─▶ steps
 //!                          └────▶ Transferring ─TransferFailed─▶ steps, or the wait that a rule broke off
 //! ```
@@ -37,6 +37,8 @@ pub(super) enum Wait {
     Pause(Pause),
     /// A human has been offered; yes or no. Otherwise the wait that it stands in goes on.
     Offering(Pause),
+    /// The caller is asked which of two intents they meant; otherwise the wait that it stands in goes on.
+    Choosing(Pause, [usize; 2]),
     Fetching,
     /// A value of the `ask` that is waited at is being checked.
     Checking {
@@ -216,6 +218,10 @@ impl Script {
                 let meaning = self.understand(pause, input);
                 self.turn(pause, meaning);
             }
+            (Wait::Choosing(pause, both), input @ (Input::Heard(_) | Input::Keys(_) | Input::NoInput)) => {
+                let meaning = self.understand_choice(pause, both, input);
+                self.turn(pause, meaning);
+            }
             (Wait::Offering(pause), input @ (Input::Heard(_) | Input::Keys(_) | Input::NoInput)) => {
                 let meaning = self.understand_offer(pause, input);
                 self.offered(pause, meaning);
@@ -306,6 +312,8 @@ impl Script {
                 self.variables.misses += 1;
                 self.variables.unheard += 1;
             }
+            // Neither understood nor not: that shows by the answer.
+            Meaning::Unsure(_) => self.variables.unheard = 0,
             _ => {
                 self.variables.misses = 0;
                 self.variables.unheard = 0;
@@ -370,10 +378,15 @@ impl Script {
     }
 
     pub(super) fn put_through(&mut self, target: Target, reason: String, back: Back) {
+        self.send_on(target, reason, back, false);
+    }
+
+    /// Likewise; `blind`: without us.
+    pub(super) fn send_on(&mut self, target: Target, reason: String, back: Back, blind: bool) {
         self.wait = Wait::Transferring(back);
         self.expect = None;
         self.spend(TRANSFER_COST);
         self.reason.clone_from(&reason);
-        self.out.push_back(Action::Transfer(super::Transfer { target, reason }));
+        self.out.push_back(Action::Transfer(super::Transfer { target, reason, blind }));
     }
 }

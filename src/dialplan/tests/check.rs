@@ -129,6 +129,8 @@ fn each_rule_finds_its_mistake() {
         ("  a: {steps: [{ask: n, tries: 99}, {end: }]}\n", &["1:31 bad-value"]),
         ("  a: {steps: [{transfer: 'queue:'}]}\n", &["1:26 bad-target"]),
         ("  a: {steps: [{transfer: 'sip:a b'}]}\n", &["1:26 bad-target"]),
+        ("  a: {steps: [{transfer: 'queue:q', blind: true}]}\n", &["1:26 bad-target"]),
+        ("  a: {steps: [{transfer: 'sip:a@b.example', blind: true}]}\n", &[]),
         ("  a: {steps: [{transfer: 'sip:desk@10.0.0.1:5060'}]}\n", &[]),
         ("  a: {steps: [{listen: x}], on: {1: a, go: {to: a, key: 1}}}\n", &["1:57 key-clash"]),
         ("  a: {steps: [{listen: x}], on: {go: {to: a, key: 12}}}\n", &["1:51 bad-value"]),
@@ -221,4 +223,20 @@ fn callers_who_are_left_alone_and_calls_without_an_end_are_doubted() {
         let source = plan(&format!("  a: {{steps: [{{listen: x}}], {mended}"));
         assert_eq!(places(&source), ["2:39 overlapping-intents"], "{source}");
     }
+}
+
+#[test]
+fn a_way_on_that_a_rule_takes_first_is_told() {
+    let plan = |when: &str| {
+        format!(
+            "dialplan: t\nintents: {{agent: [a person], x: [y]}}\nhandover: [{{when: {when}, to: 'queue:q'}}]\nstart: a\nstates:\n  a: {{steps: [{{listen: Yes?}}], on: {{x: a, agent: {{to: b, key: 0}}}}}}\n  b: {{steps: [{{transfer: 'queue:q'}}]}}\n"
+        )
+    };
+    let told = |when: &str| {
+        let found = found(&plan(when));
+        found.iter().filter(|d| d.code.name() == "shadowed-way").map(|d| (d.line, d.column)).collect::<Vec<_>>()
+    };
+    assert_eq!(told("heard('agent') or misses >= 3"), [(6, 43)]);
+    assert_eq!(told("heard('agent') and frustration > 0.5"), []);
+    assert_eq!(told("misses >= 3"), []);
 }

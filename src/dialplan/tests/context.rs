@@ -94,3 +94,40 @@ fn what_follows_nothing_up_is_taken_as_it_is() {
     call.start();
     assert_ne!(says(&mut call, "and savings?", None, None, &[(0, "savings")])[0], "in balance");
 }
+
+#[test]
+fn a_weekday_that_corrects_a_day_is_the_one_nearest_to_it() {
+    // Monday 2026-11-23; "next Friday" is 2026-12-04.
+    for (text, heard, day) in [
+        ("no, Saturday", "2026-11-28", "2026-12-05"),
+        ("how about Thursday?", "2026-11-26", "2026-12-03"),
+        ("no, Monday", "2026-11-30", "2026-12-07"),
+        ("no, this Saturday", "2026-11-28", "2026-11-28"),
+        ("no, March 6th", "2027-03-06", "2027-03-06"),
+    ] {
+        let mut call = Call::new(BANK);
+        call.start();
+        says(&mut call, "send fifty next Friday", Some(1), None, &[(1, "50"), (2, "2026-12-04")]);
+        let said = says(&mut call, text, None, None, &[(2, heard)]);
+        assert_eq!(said[1], format!("say Sent 50 on {day}."), "{text}");
+    }
+    // Where the nearest is past, the coming one is meant.
+    let mut call = Call::new(BANK);
+    call.start();
+    says(&mut call, "send fifty tomorrow", Some(1), None, &[(1, "50"), (2, "2026-11-24")]);
+    let said = says(&mut call, "no, Sunday", None, None, &[(2, "2026-11-29")]);
+    assert_eq!(said[1], "say Sent 50 on 2026-11-29.");
+}
+
+#[test]
+fn a_weekday_that_corrects_a_day_read_back_is_the_one_nearest_to_it() {
+    let mut call = Call::new(
+        "dialplan: t\nslots: {day: {type: date, prompt: When?, confirm: true}}\nstart: a\nstates:\n  a: {steps: [{ask: day}, {end: }]}\n",
+    );
+    call.start();
+    call.gives("2026-12-04");
+    let heard =
+        Heard { text: "no, Saturday".into(), yes_no: Some(false), slot: Some("2026-11-28".into()), ..Heard::default() };
+    let said = call.input(Input::Heard(heard));
+    assert!(said[0].contains("Saturday, December 5."), "{said:?}");
+}

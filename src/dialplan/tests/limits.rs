@@ -121,6 +121,7 @@ states:
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "this test is about real time")]
 fn five_hundred_states_are_checked_in_linear_time() {
     let build = |states: usize| {
         let mut source = String::from(
@@ -134,7 +135,13 @@ fn five_hundred_states_are_checked_in_linear_time() {
         }
         source
     };
-    assert!(found(&build(500)).is_empty());
+    let source = build(500);
+    let begin = std::time::Instant::now();
+    assert!(found(&source).is_empty());
+    let took = begin.elapsed();
+    println!("a plan of 500 states is checked in {} ms", took.as_millis());
+    // 200 ms are the target of an optimised build on a machine at rest; this one is neither.
+    assert!(took.as_millis() < 2_000, "{took:?}");
     assert_eq!(plan(&build(5000)).states().len(), 5000);
 }
 

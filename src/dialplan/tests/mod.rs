@@ -2,6 +2,7 @@
 
 mod calls;
 mod check;
+mod choose;
 mod context;
 mod examples;
 mod forms;

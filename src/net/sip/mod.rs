@@ -182,6 +182,11 @@ pub enum SipEvent {
         /// Our answer (or offer), or a status to refuse with. Dropped: 500.
         reply: oneshot::Sender<Result<String, u16>>,
     },
+    /// What came of [`SipLeg::refer`] so far (RFC 3515): the status of the other side's call to there, or of its refusal.
+    Referred {
+        /// Below 200: on the way; 2xx: it is there; above: it is still here.
+        status: u16,
+    },
     /// A digit by INFO.
     Digit {
         /// `0`–`9`, `*`, `#`, `A`–`D`.

@@ -54,6 +54,12 @@ pub(super) struct Banking {
     pub(super) oos_rejected: f32,
     /// Held-out sentences accepted at that threshold.
     pub(super) in_scope_accepted: f32,
+    /// Held-out sentences after which a caller is asked which of two intents they meant (10-shot).
+    pub(super) asked_which: f32,
+    /// Of those, where the right intent is the likeliest, and where it is the other one.
+    pub(super) asked_which_first: f32,
+    /// See there.
+    pub(super) asked_which_second: f32,
 }
 
 /// Figures of any corpus.
@@ -147,6 +153,14 @@ impl Outcome {
         share(self.inside.iter().filter(|(_, ranking)| ranking.best.is_some()).count(), self.inside.len())
     }
 
+    /// The share after which it is asked which of two is meant; and of those, where the first and where the second is.
+    pub(super) fn asked_which(&self) -> [f32; 3] {
+        let asked: Vec<_> = self.inside.iter().filter(|(_, ranking)| ranking.rival().is_some()).collect();
+        let first = asked.iter().filter(|(label, ranking)| ranking.ranked[0].0 == *label).count();
+        let second = asked.iter().filter(|(label, ranking)| ranking.ranked[1].0 == *label).count();
+        [share(asked.len(), self.inside.len()), share(first, asked.len()), share(second, asked.len())]
+    }
+
     fn accuracy_with_none(&self) -> f32 {
         let right =
             self.inside.iter().filter(|(label, ranking)| ranking.best.is_some_and(|best| best.0 == *label)).count();
@@ -169,10 +183,12 @@ pub(super) fn banking(space: &mut Space<'_>, corpus: &Corpus) -> anyhow::Result<
     let (kept, held_out) = fifth(corpus);
     let full = Outcome::of(space, &train(space, &corpus.labels, &kept), &held_out, std::iter::empty());
     let (mut seeds, mut recall, mut near, mut rejected, mut accepted) = (vec![], vec![], vec![], vec![], vec![]);
+    let mut which = [0.0_f32; 3];
     for seed in 1..=5 {
         let shots = few(&kept, corpus.labels.len(), 10, seed);
         let outcome = Outcome::of(space, &train(space, &corpus.labels, &shots), &held_out, unrelated());
         seeds.push(outcome.accuracy());
+        which.iter_mut().zip(outcome.asked_which()).for_each(|(sum, value)| *sum += value / 5.0);
         recall.push(outcome.recall_at_95());
         rejected.push(outcome.rejected());
         accepted.push(outcome.accepted());
@@ -193,6 +209,9 @@ pub(super) fn banking(space: &mut Space<'_>, corpus: &Corpus) -> anyhow::Result<
         oos_near_recall: mean(&near),
         oos_rejected: mean(&rejected),
         in_scope_accepted: mean(&accepted),
+        asked_which: which[0],
+        asked_which_first: which[1],
+        asked_which_second: which[2],
     })
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Small {
     pub(super) small_plan_understood: f32,
     /// Unrelated sentences given none.
     pub(super) small_plan_rejected: f32,
+    /// Paraphrases after which a caller is asked which of two intents they meant.
+    pub(super) small_plan_asked_which: f32,
     /// What went wrong, in words.
     pub(super) small_plan_misses: Vec<String>,
 }
@@ -43,6 +45,7 @@ pub(super) fn measure(space: &mut Space<'_>) -> anyhow::Result<Small> {
     let plans: Plans = toml::from_str(include_str!("small_plans.toml"))?;
     let (mut understood, mut asked, mut rejected, mut unasked) = (0, 0, 0, 0);
     let mut misses = Vec::new();
+    let mut which = 0;
     space.learn(background::sentences())?;
     for plan in &plans.plan {
         let labels: Vec<String> = plan.intents.keys().cloned().collect();
@@ -60,6 +63,7 @@ pub(super) fn measure(space: &mut Space<'_>) -> anyhow::Result<Small> {
         let inside: Vec<&Row> = paraphrases.iter().collect();
         let outcome = Outcome::of(space, &model, &inside, plan.unrelated.iter().map(String::as_str));
         asked += outcome.inside.len();
+        which += outcome.inside.iter().filter(|(_, ranking)| ranking.rival().is_some()).count();
         for ((label, ranking), row) in outcome.inside.iter().zip(&paraphrases) {
             let right = ranking.best.is_some_and(|(best, sure)| best == *label && sure >= 0.6);
             understood += usize::from(right);
@@ -82,6 +86,7 @@ pub(super) fn measure(space: &mut Space<'_>) -> anyhow::Result<Small> {
     Ok(Small {
         small_plan_understood: share(understood, asked),
         small_plan_rejected: share(rejected, unasked),
+        small_plan_asked_which: share(which, asked),
         small_plan_misses: misses,
     })
 }

@@ -56,7 +56,7 @@ impl Leg {
         match &self.phase {
             Phase::Inviting(inviting) if inviting.id == id => self.on_invite_response(response).await,
             _ if self.own.as_ref().is_some_and(|own| own.id == id) => self.on_reinvite_response(response).await,
-            _ => {}
+            _ => self.on_refer_response(id, response.status_code.code()),
         }
     }
 

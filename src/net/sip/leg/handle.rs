@@ -22,6 +22,7 @@ pub(in crate::net::sip) enum Command {
     Cancel,
     Reinvite { sdp: String, done: oneshot::Sender<Result<String, SipError>> },
     Info { digit: char },
+    Refer { to: String },
 }
 
 /// The application's end.
@@ -90,6 +91,12 @@ impl SipLeg {
         let (done, answered) = oneshot::channel();
         self.handle.commands.send(Command::Reinvite { sdp, done }).await.map_err(|_| SipError::Over)?;
         answered.await.map_err(|_| SipError::Over)?
+    }
+
+    /// Asks the other side to call `to`, a SIP address, in place of us (RFC 3515); [`SipEvent::Referred`] tells what comes
+    /// of it. False when the leg is over or does not keep up.
+    pub fn refer(&self, to: &str) -> bool {
+        self.handle.commands.try_send(Command::Refer { to: message::one_line(to) }).is_ok()
     }
 
     /// Sends a digit by INFO (`application/dtmf-relay`); other characters are ignored.

@@ -8,6 +8,7 @@
 
 mod calls;
 mod handle;
+mod refer;
 mod requests;
 
 use std::collections::VecDeque;
@@ -112,6 +113,8 @@ pub(super) struct Leg {
     own: Option<OwnReinvite>,
     /// The ACK of our last INVITE, for a 2xx that comes again.
     ack: Option<Request>,
+    /// Our REFER, until its end is known.
+    referral: Option<refer::Referral>,
     /// BYE is wanted as soon as it is allowed.
     closing: Option<Option<String>>,
 }
@@ -136,6 +139,7 @@ impl Leg {
             reoffer: None,
             own: None,
             ack: None,
+            referral: None,
             closing: None,
         }
     }
@@ -258,6 +262,7 @@ impl Leg {
                     self.run_client(request).await;
                 }
             }
+            Command::Refer { to } => self.refer(&to).await,
             Command::Ringing | Command::Accept { .. } | Command::Reject { .. } => {}
         }
     }
@@ -308,6 +313,7 @@ impl Leg {
         if matches!(&self.phase, Phase::Inviting(i) if i.id == id) {
             return self.over(SipEvent::Rejected { status: 408, reason: "Request Timeout".into() });
         }
+        self.on_refer_over(id);
         if let Some(own) = self.own.take_if(|own| own.id == id) {
             drop(own.done.send(Err(SipError::Refused(408))));
             self.send_bye(None, EndCause::TransportLost).await;

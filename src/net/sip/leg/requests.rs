@@ -42,6 +42,9 @@ impl Leg {
             return self.answer_directly(transaction, 500, vec![]).await;
         }
         self.dialog.remote_seq = sequence;
+        if request.method == Method::Notify && self.awaits_notify(request) {
+            return self.on_notify(transaction).await;
+        }
         if let Some((status, headers)) = dispatch::refusal(request) {
             return self.answer_directly(transaction, status, headers).await;
         }
