@@ -6,6 +6,7 @@ mod baresip;
 mod browser;
 #[cfg(feature = "webrtc")]
 mod browser_call;
+mod chinese;
 mod command_line;
 #[cfg(feature = "device")]
 mod device;
