@@ -8,6 +8,7 @@ use super::services::{Models, Secrets};
 use super::understand::Understanding;
 use crate::audio::Rate;
 use crate::dialplan::Plan;
+use crate::nlu::language;
 use crate::speech::emotion::ProsodyModel;
 
 /// The people behind `queue:NAME`.
@@ -45,13 +46,18 @@ pub struct Line {
     pub emotion: bool,
 }
 
-/// The voice of a plan that names none.
-pub const DEFAULT_VOICE: &str = "en_US-joe-medium";
+/// The voice of a plan's lines: the one that it names, else its language's.
+pub fn voice_of(plan: &Plan) -> &str {
+    plan.voice().unwrap_or(match language::of(plan.language()).tag() {
+        "zh" => "zh_CN-zf_xiaoyi",
+        _ => "en_US-joe-medium",
+    })
+}
 
 impl Line {
     /// The voice of our lines.
     pub fn voice(&self) -> &str {
-        self.plan.voice().unwrap_or(DEFAULT_VOICE)
+        voice_of(&self.plan)
     }
 
     /// Whether anything that is said can mean something; a plan of keys alone needs no ears.

@@ -1,6 +1,6 @@
 //! Cuts a line into pieces that are spoken one after the other, so that the first plays while the next is rendered.
 //!
-//! Owns what counts as the end of a sentence or clause in written English. Never changes a word: the pieces joined by
+//! Owns what counts as the end of a sentence or clause in written English, and in Chinese, whose marks need no space. Never changes a word: the pieces joined by
 //! spaces are the line, its white space made single.
 
 /// A sentence longer than this is cut at its clauses (about 7 s of speech).
@@ -35,7 +35,7 @@ pub fn sentences(text: &str) -> Vec<String> {
     let mut start = 0;
     for (at, mark) in marks(&text) {
         let end = end_of_mark(&text, at);
-        if matches!(mark, '.' | '?' | '!') && end > start {
+        if matches!(mark, '.' | '?' | '!' | '。' | '？' | '！') && end > start {
             cut_long(text[start..end].trim(), &mut pieces);
             start = end;
         }
@@ -60,7 +60,7 @@ pub fn clauses(text: &str) -> Vec<Clause<'_>> {
     let mut start = 0;
     let ends = marks(text).map(|(at, mark)| (at, Some(mark))).chain([(text.len(), None)]);
     ends.filter_map(|(end, mark)| {
-        let words = text[start..end].trim().trim_end_matches(['.', '?', '!']);
+        let words = text[start..end].trim().trim_end_matches(['.', '?', '!', '。', '？', '！']);
         start = end + mark.map_or(0, char::len_utf8);
         words.chars().any(char::is_alphanumeric).then_some(Clause { words, mark })
     })
@@ -69,7 +69,14 @@ pub fn clauses(text: &str) -> Vec<Clause<'_>> {
 
 /// Byte offsets of the marks that end a clause or a sentence: not the point of "3.50", "Mr." or "p.m. today".
 fn marks(text: &str) -> impl Iterator<Item = (usize, char)> + '_ {
-    text.char_indices().filter(|&(at, c)| matches!(c, ',' | '.' | '?' | '!' | ';' | ':') && ends_something(text, at, c))
+    text.char_indices().filter(|&(at, c)| {
+        is_wide(c) || (matches!(c, ',' | '.' | '?' | '!' | ';' | ':') && ends_something(text, at, c))
+    })
+}
+
+/// Chinese marks end something wherever they stand; the mark between words of a list is none.
+fn is_wide(c: char) -> bool {
+    matches!(c, '，' | '。' | '？' | '！' | '；' | '：')
 }
 
 fn ends_something(text: &str, at: usize, mark: char) -> bool {
@@ -98,6 +105,10 @@ fn ends_something(text: &str, at: usize, mark: char) -> bool {
 /// Past the mark at `at`, and past what closes the sentence with it: `?!`, `...`, `."`.
 fn end_of_mark(text: &str, at: usize) -> usize {
     let rest = &text[at..];
+    if rest.starts_with(is_wide) {
+        let closes = |c: char| is_wide(c) || matches!(c, '”' | '’' | '」' | '》' | '）' | ')');
+        return at + rest.find(|c| !closes(c)).unwrap_or(rest.len());
+    }
     at + rest.find(|c: char| c.is_whitespace()).unwrap_or(rest.len())
 }
 
@@ -181,6 +192,18 @@ mod tests {
             sentences("Thank you for calling the First National Bank, what is it that I can do for you today?"),
             ["Thank you for calling the First National Bank,", "what is it that I can do for you today?"]
         );
+    }
+
+    #[test]
+    fn chinese_marks_need_no_space() {
+        assert_eq!(
+            sentences("您好！请问有什么可以帮您？我可以查余额。"),
+            ["您好！", "请问有什么可以帮您？", "我可以查余额。"]
+        );
+        assert_eq!(sentences("他说：“好。”再见"), ["他说：“好。”", "再见"]);
+        let long = "您的包裹昨天下午已经离开我们在上海的仓库，预计这个星期五上午九点到十二点之间送到您家，如果天气不好，我们会给您发短信。";
+        let pieces = sentences(long);
+        assert!(pieces.len() > 1 && pieces.concat() == long, "{pieces:?}");
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl Understanding {
         intents.chain(plan.knowledge().map(<[String]>::to_vec)).collect()
     }
 
-    /// Trains on the embeddings of [`Understanding::texts`] and of [`background::sentences`].
+    /// Trains on the embeddings of [`Understanding::texts`] and of [`background::sentences_of`] the plan's language.
     pub fn train(plan: Arc<Plan>, vectors: &[Vec<Vec<f32>>], background: &[Vec<f32>]) -> Self {
         let texts = Self::texts(&plan);
         let examples = |(texts, vectors): (&Vec<String>, &Vec<Vec<f32>>)| {
@@ -98,8 +98,10 @@ impl Understanding {
             .iter()
             .map(|class| class.iter().map(|(text, embedding)| Example { text, embedding }).collect())
             .collect();
-        let background: Vec<Example<'_>> =
-            background::sentences().zip(background).map(|(text, embedding)| Example { text, embedding }).collect();
+        let background: Vec<Example<'_>> = background::sentences_of(plan.language())
+            .zip(background)
+            .map(|(text, embedding)| Example { text, embedding })
+            .collect();
         let classifier = Classifier::train(&classes, &background);
         let kinds = plan.slots().iter().map(|slot| kind_of(&slot.kind)).collect();
         let language = language::of(plan.language());

@@ -64,6 +64,12 @@ fn examine(file: &Path, sentences: &mut Sentences) -> Vec<Diagnostic> {
         Err(error) => return vec![unreadable(file, &error)],
     };
     let mut found = checked.diagnostics;
+    if let Some(plan) = &checked.plan
+        && sentences.speak(plan.language()).is_err()
+    {
+        // An error of the embedder is told at the end, for all plans.
+        return found;
+    }
     // Without the model the same words are all that can be told, and the plan's own check has told that.
     if checked.plan.is_some() && sentences.note().is_none() {
         let texts = checked.sentences.iter().take(dialplan::MOST_SENTENCES);

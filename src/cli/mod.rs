@@ -26,6 +26,7 @@ pub mod talk;
 pub mod test;
 pub mod train;
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -33,7 +34,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::Config;
 use crate::engine::models::Registry;
-use crate::engine::{EngineConfig, Engines};
+use crate::engine::{EngineConfig, Engines, RecognitionConfig};
 
 /// How a command reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -136,10 +137,16 @@ fn engines(config: &Config) -> anyhow::Result<Engines> {
         return Ok(Engines::scripted()?);
     }
     let registry = Registry::builtin();
+    let mut languages = BTreeMap::new();
+    for tag in crate::server::languages(config) {
+        let named = config.languages.get(tag).cloned().or_else(|| RecognitionConfig::of_language(tag));
+        languages.extend(named.map(|recognition| (tag.to_owned(), recognition)));
+    }
     let engine = EngineConfig {
         recognition_threads: config.engine.recognition_threads,
         synthesis_threads: config.engine.synthesis_threads,
         recognition: config.recognition.clone(),
+        languages,
         prompts_memory_bytes: config.engine.prompt_cache_bytes as u64,
         prompts_dir: (config.engine.prompt_disk_bytes > 0).then(|| config.data.join("prompts")),
         prompts_dir_bytes: config.engine.prompt_disk_bytes as u64,

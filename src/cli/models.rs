@@ -29,14 +29,17 @@ pub struct Args {
 enum Command {
     /// Download and convert what is missing; what is there and right is left alone.
     Fetch {
-        /// Models to fetch; all when none is named.
+        /// Models to fetch; when none is named, all that English needs.
         names: Vec<String>,
+        /// The models of one more language, as in `zh` for Mandarin Chinese; may be given more than once.
+        #[arg(long, value_name = "TAG")]
+        language: Vec<String>,
     },
     /// Say what there is, what it is for, and what is known of its licence.
     List,
     /// Hash every file anew.
     Verify {
-        /// Models to verify; all when none is named.
+        /// Models to verify; when none is named, all that English needs.
         names: Vec<String>,
     },
 }
@@ -48,7 +51,14 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         registry = registry.with_file(file)?;
     }
     match &args.command {
-        Command::Fetch { names } => fetch(&registry, &chosen(&registry, names)?, args.format),
+        Command::Fetch { names, language } => {
+            let mut models =
+                if names.is_empty() && !language.is_empty() { Vec::new() } else { chosen(&registry, names)? };
+            for language in language {
+                models.extend(registry.models_for(language)?);
+            }
+            fetch(&registry, &models, args.format)
+        }
         Command::List => list(&registry, args.format),
         Command::Verify { names } => verify(&registry, &chosen(&registry, names)?, args.format),
     }
@@ -56,7 +66,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 fn chosen<'a>(registry: &'a Registry, names: &[String]) -> Result<Vec<&'a Model>, ModelError> {
     if names.is_empty() {
-        return Ok(registry.models().iter().collect());
+        return Ok(registry.default_models());
     }
     names.iter().map(|name| registry.model(name)).collect()
 }
@@ -130,6 +140,8 @@ struct Listed<'a> {
     model: &'a str,
     purpose: &'a str,
     license: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    language: Option<&'a str>,
     files: Vec<ListedFile<'a>>,
 }
 
@@ -151,13 +163,16 @@ fn list(registry: &Registry, format: Format) -> anyhow::Result<ExitCode> {
     println!("models in {}", registry.store().dir().display());
     for model in &listed {
         println!("\n{}: {}\n  licence: {}", model.model, model.purpose, model.license);
+        if let Some(language) = model.language {
+            println!("  for the language `{language}` only");
+        }
         for file in &model.files {
             let state = if file.present { "present" } else { "missing" };
             println!("  {:<18} {:>7.1} MB  {state}  sha256 {}", file.file, file.size as f64 / 1e6, file.sha256);
         }
     }
     if listed.iter().flat_map(|m| &m.files).any(|f| !f.present) {
-        println!("\n`sidetone models fetch` brings what is missing.");
+        println!("\n`sidetone models fetch` brings what is missing; `--language TAG` what a further language needs.");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -168,7 +183,9 @@ fn listed<'a>(registry: &Registry, model: &'a Model) -> Listed<'a> {
         let present = path.is_file();
         ListedFile { file: &file.name, sha256: &file.origin.sha256, size: file.origin.size, path, present }
     });
-    Listed { model: &model.name, purpose: &model.purpose, license: &model.license, files: files.collect() }
+    let files = files.collect();
+    let language = model.language.as_deref();
+    Listed { model: &model.name, purpose: &model.purpose, license: &model.license, language, files }
 }
 
 fn print_json(value: &impl Serialize) -> anyhow::Result<()> {

@@ -52,6 +52,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (_, plan) = plans::load(&args.plan)?;
     let mut sentences = Sentences::new(args.meaning)?;
     let records = calls::of_plan(&args.data, plan.name(), args.calls)?;
+    sentences.speak(plan.language())?;
     let mut found = unanswered(&records, plan, &mut sentences);
     sentences.check()?;
     found.retain(|question| question.count >= args.least);

@@ -47,6 +47,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     })?;
     let (_, plan) = plans::load(&args.plan)?;
     let mut sentences = Sentences::new(args.meaning)?;
+    sentences.speak(plan.language())?;
     let steps = replay(&record, plan, &mut sentences);
     sentences.check()?;
     let differs = steps.iter().any(Step::differs);

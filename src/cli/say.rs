@@ -34,7 +34,7 @@ pub struct Args {
     /// The WAV to write, 16-bit mono.
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
-    /// The voice, by its name in the model registry.
+    /// The voice, by its name in the model registry; the language of the text is the voice's.
     #[arg(long, default_value = "en_US-joe-medium")]
     voice: String,
     /// How fast: 1 as the voice was trained, 0.5 to 2.
@@ -169,18 +169,15 @@ fn write(args: &Args, speech: &[i16], hz: u32) -> anyhow::Result<Report> {
 /// Played faster by the pitch's factor, a voice is higher and shorter; so it is first made to speak slower by as much.
 #[cfg(feature = "piper")]
 fn spoken(args: &Args) -> anyhow::Result<(Vec<i16>, u32)> {
-    use crate::call::ports::Synthesizer;
     use crate::engine::models::Registry;
-    use crate::engine::onnx;
-    use crate::engine::piper::{Manner, Piper};
+    use crate::engine::piper::Manner;
+    use crate::engine::{onnx, voices};
 
     let registry = Registry::builtin();
     onnx::load(&registry.path("onnxruntime", "libonnxruntime.so")?)?;
-    let (model, description) =
-        (registry.path(&args.voice, "model.onnx")?, registry.path(&args.voice, "model.onnx.json")?);
     let higher = 2f32.powf(args.pitch / 12.0);
     let manner = Manner { length: higher / args.rate, noise: args.variation };
-    let mut voice = Piper::load(&model, &description, manner)?;
+    let mut voice = voices::load(&registry, &args.voice, manner)?;
     let hz = voice.sample_rate();
     let gap = vec![0; (u64::from(hz) * u64::from(args.pause) / 1000) as usize];
     let mut samples = Vec::new();

@@ -4,6 +4,7 @@
 use crate::call::ports::Embedder;
 use crate::engine::embeddings::{EmbeddingStore, Embeddings};
 use crate::engine::models::Registry;
+use crate::nlu::language;
 use crate::sim;
 
 /// By what the meaning of a sentence is told.
@@ -18,12 +19,16 @@ pub(super) enum Meaning {
     Words,
 }
 
-/// The model's name in the registry, and the length of its vectors.
+/// The models' names in the registry, English's and that of all other languages, and the length of their vectors.
 const MODEL: &str = "minilm-l6";
+const MULTILINGUAL: &str = "e5-small";
 const DIMENSIONS: usize = 384;
 
 /// Embeds sentences.
 pub(super) struct Sentences {
+    meaning: Meaning,
+    /// The model's name.
+    name: &'static str,
     known: Option<Embeddings>,
     /// Loaded when the first unknown sentence comes.
     model: Option<Box<dyn Embedder>>,
@@ -34,12 +39,29 @@ pub(super) struct Sentences {
 impl Sentences {
     /// Fails only where the model is asked for and not there.
     pub(super) fn new(meaning: Meaning) -> anyhow::Result<Self> {
-        let known = match (meaning, installed()) {
+        Self::by(meaning, MODEL)
+    }
+
+    /// Goes on in the language of a plan: another model may understand it.
+    pub(super) fn speak(&mut self, language: &str) -> anyhow::Result<()> {
+        let name = if language::of(language).tag() == "en" { MODEL } else { MULTILINGUAL };
+        if name != self.name {
+            self.check()?;
+            *self = Self::by(self.meaning, name)?;
+            if let (MULTILINGUAL, Some(_), Meaning::Auto) = (name, self.note(), self.meaning) {
+                eprintln!("note: `sidetone models fetch {name}` brings the model that understands `{language}`");
+            }
+        }
+        Ok(())
+    }
+
+    fn by(meaning: Meaning, name: &'static str) -> anyhow::Result<Self> {
+        let known = match (meaning, installed(name)) {
             (Meaning::Words, _) | (Meaning::Auto, Err(_)) => None,
-            (_, Ok(registry)) => Some(Embeddings::open(&EmbeddingStore::of(&registry, MODEL))),
+            (_, Ok(registry)) => Some(Embeddings::open(&EmbeddingStore::of(&registry, name))),
             (Meaning::Model, Err(why)) => return Err(why),
         };
-        Ok(Self { known, model: None, trouble: None })
+        Ok(Self { meaning, name, known, model: None, trouble: None })
     }
 
     /// What the author should know of how sentences are told apart here.
@@ -84,7 +106,7 @@ impl Sentences {
     fn compute(&mut self, text: &str) -> anyhow::Result<Vec<f32>> {
         let model = match &mut self.model {
             Some(model) => model,
-            None => self.model.insert(load()?),
+            None => self.model.insert(load(self.name)?),
         };
         Ok(model.embed(text)?)
     }
@@ -102,9 +124,9 @@ impl Sentences {
 }
 
 /// The registry, if the model lies where it says. Whether it is whole is seen when it is loaded.
-fn installed() -> anyhow::Result<Registry> {
+fn installed(model: &str) -> anyhow::Result<Registry> {
     let registry = Registry::builtin();
-    for name in [MODEL, "onnxruntime"] {
+    for name in [model, "onnxruntime"] {
         let there = registry.model(name)?.files.iter().all(|file| registry.location(file).is_file());
         anyhow::ensure!(there, "the model {name} is not there; `sidetone models fetch` brings it");
     }
@@ -113,15 +135,18 @@ fn installed() -> anyhow::Result<Registry> {
 }
 
 #[cfg(feature = "onnx")]
-fn load() -> anyhow::Result<Box<dyn Embedder>> {
-    use crate::engine::{minilm::MiniLm, onnx};
+fn load(name: &str) -> anyhow::Result<Box<dyn Embedder>> {
+    use crate::engine::{e5::E5, minilm::MiniLm, onnx};
 
     let registry = Registry::builtin();
+    if name == MULTILINGUAL {
+        return Ok(Box::new(E5::load(&registry.path(name, "model.bin")?)?));
+    }
     onnx::load(&registry.path("onnxruntime", "libonnxruntime.so")?)?;
     Ok(Box::new(MiniLm::load(&registry.path(MODEL, "model.onnx")?, &registry.path(MODEL, "tokenizer.json")?)?))
 }
 
 #[cfg(not(feature = "onnx"))]
-fn load() -> anyhow::Result<Box<dyn Embedder>> {
+fn load(_name: &str) -> anyhow::Result<Box<dyn Embedder>> {
     anyhow::bail!("this sidetone was built without sentence embeddings (the feature `onnx`)")
 }

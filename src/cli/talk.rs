@@ -53,6 +53,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(note) = sentences.note() {
         eprintln!("note: {note}");
     }
+    sentences.speak(plan.language())?;
     let line = sim::line_by(plan, &["sip:agent@example"], &mut |text| sentences.embed(text));
     let clock = scenario.as_ref().and_then(|s| s.at).unwrap_or_else(wall_clock);
     let caller = scenario.as_ref().map(|s| s.caller.clone());

@@ -24,7 +24,7 @@ struct File {
     sip: Sip,
     web: Web,
     engine: Engine,
-    recognition: BTreeMap<String, RecognitionConfig>,
+    recognition: BTreeMap<String, Recognition>,
     keep: Keep,
     emotion: Emotion,
     route: Vec<RouteEntry>,
@@ -127,6 +127,16 @@ impl Default for Engine {
     }
 }
 
+/// What is left out is the language's default.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Recognition {
+    partials: Option<String>,
+    finals: Option<String>,
+    expected: Option<String>,
+    unsure: Option<String>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Keep {
@@ -189,6 +199,7 @@ pub(super) fn resolve(table: Table, base: &Path) -> Result<Config, ConfigError> 
         other => return Err(at("engine.kind", format!("`{other}` is neither `neural` nor `scripted`"))),
     };
     let listen = file.sip.listen.iter().map(|text| listen_on(text)).collect::<Result<Vec<_>, _>>();
+    let mut languages = recognition(file.recognition)?;
     let mut queues = BTreeMap::new();
     for (name, entry) in file.queue {
         queues.insert(name.clone(), queue(&name, entry)?);
@@ -224,7 +235,8 @@ pub(super) fn resolve(table: Table, base: &Path) -> Result<Config, ConfigError> 
             prompt_cache_bytes: bytes(&file.engine.prompt_cache).map_err(|m| at("engine.prompt_cache", m))?,
             prompt_disk_bytes: bytes(&file.engine.prompt_disk).map_err(|m| at("engine.prompt_disk", m))?,
         },
-        recognition: recognition(file.recognition)?,
+        recognition: languages.remove("en").unwrap_or_default(),
+        languages,
         keep: KeepConfig {
             record: file.keep.record,
             recordings: time("keep.recordings", &file.keep.recordings)?,
@@ -234,16 +246,22 @@ pub(super) fn resolve(table: Table, base: &Path) -> Result<Config, ConfigError> 
     })
 }
 
-/// The models of the one language that dialplans speak.
-fn recognition(mut languages: BTreeMap<String, RecognitionConfig>) -> Result<RecognitionConfig, ConfigError> {
-    let english = languages.remove("en").unwrap_or_default();
-    match languages.keys().next() {
-        None => Ok(english),
-        Some(other) => Err(ConfigError::Value {
-            key: format!("recognition.{other}"),
-            message: "no dialplan speaks this language; there is `en`".to_owned(),
-        }),
-    }
+/// The models of each language that is named, over the language's defaults.
+fn recognition(languages: BTreeMap<String, Recognition>) -> Result<BTreeMap<String, RecognitionConfig>, ConfigError> {
+    let resolved = languages.into_iter().map(|(tag, written)| {
+        let default = RecognitionConfig::of_language(&tag).ok_or_else(|| ConfigError::Value {
+            key: format!("recognition.{tag}"),
+            message: "no dialplan speaks this language; there are `en` and `zh`".to_owned(),
+        })?;
+        let config = RecognitionConfig {
+            partials: written.partials.unwrap_or(default.partials),
+            finals: written.finals.unwrap_or(default.finals),
+            expected: written.expected.unwrap_or(default.expected),
+            unsure: written.unsure.unwrap_or(default.unsure),
+        };
+        Ok((tag, config))
+    });
+    resolved.collect()
 }
 
 fn queue(name: &str, entry: QueueEntry) -> Result<QueueConfig, ConfigError> {
@@ -326,6 +344,14 @@ mod tests {
         let config = load(text, &environment, &["recognition.en.expected=moonshine-tiny-en"]).unwrap().recognition;
         let names = [config.finals, config.partials, config.expected, config.unsure];
         assert_eq!(names, ["whisper-tiny.en", "whisper-tiny.en", "moonshine-tiny-en", "whisper-tiny.en"]);
+    }
+
+    #[test]
+    fn a_further_language_has_defaults_of_its_own() {
+        let config = load("[recognition.zh]\npartials = \"x\"\n", &[], &[]).unwrap();
+        let chinese = &config.languages["zh"];
+        assert_eq!([chinese.partials.as_str(), chinese.finals.as_str()], ["x", "whisper-base"]);
+        assert_eq!(config.recognition, RecognitionConfig::default());
     }
 
     #[test]

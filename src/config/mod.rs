@@ -155,6 +155,8 @@ pub struct Config {
     pub engine: EngineSettings,
     /// Which model recognises what.
     pub recognition: RecognitionConfig,
+    /// The same for other languages that the file names, by their tags.
+    pub languages: BTreeMap<String, RecognitionConfig>,
     /// Retention.
     pub keep: KeepConfig,
 }

@@ -187,9 +187,10 @@ impl<'a> Compiler<'a, '_> {
     }
 
     fn language(&mut self, language: &str) {
-        if language.split('-').next() != Some(lines::LANGUAGE) {
+        if !lines::speak(language) {
             let at = self.raw.language.as_ref().map_or(&self.raw.at, |language| &language.at);
-            let message = format!("the built-in lines (read-backs, apologies) are English, not `{language}`");
+            let message =
+                format!("the built-in lines (read-backs, apologies) are English and Chinese, not `{language}`");
             self.report.warning(at, Code::Language, message, "give each `ask` its own `confirm` wording");
         }
     }

@@ -1,10 +1,19 @@
-//! What the server says of itself, in English: apologies, offers, read-backs. Every line is whole, so that it can be
+//! What the server says of itself, in English and by way of [`chinese`] in Chinese: apologies, offers, read-backs. Every line is whole, so that it can be
 //! rendered beforehand.
 
+use super::chinese;
 use super::script::TransferFailure;
 
-/// The language of these lines.
-pub(super) const LANGUAGE: &str = "en";
+/// Whether these lines are there in a language.
+pub(super) fn speak(language: &str) -> bool {
+    language.split('-').next() == Some("en") || chinese::is(language)
+}
+
+/// A line of this file in the language of a plan.
+pub(super) fn in_language<'l>(line: &'l str, language: &str) -> &'l str {
+    if chinese::is(language) { chinese::line(line) } else { line }
+}
+
 /// Something in the plan failed and there is nobody to put the caller through to.
 pub(super) const SORRY_END: &str = "I am sorry, something went wrong on our side. Please call again later. Goodbye.";
 /// Something in the plan failed; a human is rung.
@@ -44,28 +53,44 @@ pub(super) fn failure(failure: TransferFailure) -> &'static str {
 }
 
 /// Reads a slot's value back.
-pub(super) fn read_back(value: &str) -> String {
+pub(super) fn read_back(value: &str, language: &str) -> String {
+    if chinese::is(language) {
+        return chinese::read_back(value);
+    }
     format!("I have {value}. Is that right?")
 }
 
 /// The same to a caller who has no patience left.
-pub(super) fn read_back_briefly(value: &str) -> String {
+pub(super) fn read_back_briefly(value: &str, language: &str) -> String {
+    if chinese::is(language) {
+        return chinese::read_back_briefly(value);
+    }
     format!("{value}, right?")
 }
 
 /// Asks which of two intents was meant, by what they are called.
-pub(super) fn did_you_mean(first: &str, second: &str) -> String {
+pub(super) fn did_you_mean(first: &str, second: &str, language: &str) -> String {
+    if chinese::is(language) {
+        return chinese::did_you_mean(first, second);
+    }
     format!("Did you mean {first}, or {second}?")
 }
 
 /// Several values of a form, to be read back.
-pub(super) fn all_of(items: &[String]) -> String {
+pub(super) fn all_of(items: &[String], language: &str) -> String {
+    if chinese::is(language) {
+        return items.join("，");
+    }
     listed(items, "and")
 }
 
 /// Asks which item of a form is wrong.
-pub(super) fn which(items: &[String]) -> String {
-    format!("What should I change: {}?", listed(items, "or"))
+pub(super) fn which(items: &[String], language: &str) -> String {
+    if chinese::is(language) {
+        return chinese::which(items);
+    }
+    let items: Vec<String> = items.iter().map(|item| format!("the {item}")).collect();
+    format!("What should I change: {}?", listed(&items, "or"))
 }
 
 /// "a, b and c".
@@ -78,7 +103,10 @@ fn listed(items: &[String], last: &str) -> String {
 }
 
 /// Offers keys: `what` in words and its key, in the order of the plan.
-pub(super) fn keys(options: &[(String, char)]) -> String {
+pub(super) fn keys(options: &[(String, char)], language: &str) -> String {
+    if chinese::is(language) {
+        return chinese::keys(options);
+    }
     let list: Vec<String> = options.iter().map(|(what, key)| format!("{} for {what}", key_word(*key))).collect();
     format!("You can also press {}.", list.join(", "))
 }

@@ -8,6 +8,7 @@
 //! Reading files is the caller's: this folder sees bytes and a name to put before the line numbers.
 
 mod calendar;
+mod chinese;
 mod compile;
 mod coverage;
 mod diagnostic;

@@ -326,8 +326,10 @@ impl Plan {
 
     /// Every line that is the same in each call, the built-in ones included, to be rendered beforehand.
     pub fn literal_prompts(&self) -> Vec<String> {
-        let mut found: Vec<String> = lines::FIXED.iter().map(|line| line.to_string()).collect();
-        found.extend(lines::FAILURES.iter().map(|failure| lines::failure(*failure).to_string()));
+        let mut found: Vec<String> =
+            lines::FIXED.iter().map(|line| lines::in_language(line, &self.language).into()).collect();
+        let failures = lines::FAILURES.iter().map(|failure| lines::failure(*failure));
+        found.extend(failures.map(|line| lines::in_language(line, &self.language).to_string()));
         found.extend(self.states.iter().map(|state| self.keys_line(state)).filter(|line| !line.is_empty()));
         let plain = self.words().filter_map(|words| match words {
             Words::Plain(text) => Some(text),
@@ -399,7 +401,7 @@ impl Plan {
                 options.push((in_words(&self.intents[intent].name), key));
             }
         }
-        if options.is_empty() { String::new() } else { lines::keys(&options) }
+        if options.is_empty() { String::new() } else { lines::keys(&options, &self.language) }
     }
 }
 

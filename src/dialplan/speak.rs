@@ -23,6 +23,9 @@ const CURRENCIES: &[Currency] = &[
 
 /// The currency of a language's country: `en-GB` pays in pounds.
 pub(super) fn currency_of(language: &str) -> &'static str {
+    if super::chinese::is(language) {
+        return "CNY";
+    }
     match language.rsplit('-').next().unwrap_or("") {
         "GB" => "GBP",
         "IE" | "DE" | "AT" | "FR" | "ES" | "IT" | "NL" => "EUR",

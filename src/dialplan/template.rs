@@ -8,7 +8,7 @@ use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, filters
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::calendar::Calendar;
-use super::speak;
+use super::{chinese, speak};
 
 mod functions;
 
@@ -137,10 +137,14 @@ impl Templates {
             };
             out.write_str(&text).map_err(|_| Error::new(ErrorKind::WriteFailure, "the text is too long"))
         });
-        env.add_function("greeting", greeting);
+        let in_chinese = chinese::is(language);
+        env.add_function("greeting", move |state: &State<'_, '_>| greeting(state, in_chinese));
         env.add_function("heard", heard);
         functions::add(&mut env, calendar);
         add_filters(&mut env, speak::currency_of(language));
+        if in_chinese {
+            add_chinese_filters(&mut env, speak::currency_of(language));
+        }
         add_tests(&mut env);
         Self { env, count: 0 }
     }
@@ -190,9 +194,10 @@ fn prefix(kind: Kind) -> &'static str {
     }
 }
 
-fn greeting(state: &State<'_, '_>) -> &'static str {
+fn greeting(state: &State<'_, '_>, in_chinese: bool) -> &'static str {
     let hour = state.lookup(HOUR).and_then(|hour| u8::try_from(hour).ok());
-    speak::greeting(hour.unwrap_or(12))
+    let hour = hour.unwrap_or(12);
+    if in_chinese { chinese::greeting(hour) } else { speak::greeting(hour) }
 }
 
 /// Whether the last turn meant one of these intents.
@@ -231,6 +236,15 @@ fn add_filters(env: &mut Environment<'static>, currency: &'static str) {
     env.add_filter("join", filters::join);
     env.add_filter("min", filters::min);
     env.add_filter("max", filters::max);
+}
+
+/// Values that are said otherwise in Chinese, in place of the English filters.
+fn add_chinese_filters(env: &mut Environment<'static>, currency: &'static str) {
+    env.add_filter("money", move |value: &Value, code: Option<String>| {
+        chinese::money(value, code.as_deref().unwrap_or(currency))
+    });
+    env.add_filter("date", |value: &Value| chinese::date(value));
+    env.add_filter("time", |value: &Value| chinese::time(value));
 }
 
 fn add_tests(env: &mut Environment<'static>) {

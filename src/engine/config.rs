@@ -1,5 +1,6 @@
 //! What the engines may be told.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,15 @@ impl Default for RecognitionConfig {
 }
 
 impl RecognitionConfig {
+    /// What hears a language unless the configuration says otherwise; `None` for one that no model hears.
+    pub fn of_language(tag: &str) -> Option<Self> {
+        match tag {
+            "en" => Some(Self::default()),
+            "zh" => Some(Self::only("whisper-base")),
+            _ => None,
+        }
+    }
+
     /// One model for everything.
     pub fn only(model: &str) -> Self {
         let name = || model.to_string();
@@ -49,6 +59,8 @@ pub struct EngineConfig {
     pub synthesis_threads: usize,
     /// Which model recognises what.
     pub recognition: RecognitionConfig,
+    /// The same for each language that is loaded besides English, by its tag (`zh`).
+    pub languages: BTreeMap<String, RecognitionConfig>,
     /// Voice of lines whose plan names none.
     pub voice: String,
     /// Length of the voice's sounds against the model's own: 1.0 as trained, more is slower.
@@ -69,6 +81,7 @@ impl Default for EngineConfig {
             recognition_threads: 1,
             synthesis_threads: 1,
             recognition: RecognitionConfig::default(),
+            languages: BTreeMap::new(),
             voice: "en_US-joe-medium".to_string(),
             voice_length: 1.0,
             voice_noise: 0.667,

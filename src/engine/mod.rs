@@ -12,9 +12,15 @@
 //! ```
 
 mod config;
+#[cfg(feature = "onnx")]
+pub mod e5;
 pub mod embeddings;
 mod error;
+#[cfg(feature = "piper")]
+pub mod kokoro;
 mod lane;
+#[cfg(feature = "piper")]
+mod mandarin;
 #[cfg(feature = "onnx")]
 pub mod minilm;
 pub mod models;
@@ -47,12 +53,16 @@ mod tidy;
 #[cfg(all(test, feature = "onnx"))]
 mod turn_tests;
 pub mod voice;
+#[cfg(feature = "piper")]
+pub mod voices;
 #[cfg(feature = "whisper")]
 pub mod whisper;
+#[cfg(feature = "whisper")]
+mod whisper_language;
 
 pub use config::{EngineConfig, RecognitionConfig};
 pub use error::EngineError;
-pub use pool::{EngineOptions, Engines};
+pub use pool::{EngineOptions, Engines, LanguageOptions};
 #[cfg(all(feature = "whisper", feature = "piper"))]
 pub use recognition::recognition;
 pub use voice::VoiceStream;

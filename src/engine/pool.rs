@@ -22,6 +22,7 @@ use crate::call::ports::{
     AbortFlag, Done, EmbedJob, Embedder, JobError, Keep, RecognizeJob, Recognizer, Reply, Role, SynthesizeJob,
     Synthesizer, Tone, Transcript, TurnDetector, TurnEndJob, VoiceDetector,
 };
+use crate::nlu::language;
 
 /// Jobs that may wait, a kind. At 100 ms a job a full queue is seconds late already: refusing is kinder.
 const WAITING_RECOGNITIONS: usize = 64;
@@ -34,6 +35,8 @@ const WAITING_TURN_ENDS: usize = 16;
 const NICE: i32 = 5;
 /// Voices that one worker keeps loaded (100 MB each); the least recently used goes.
 const VOICES_LOADED: usize = 2;
+/// The language that is always there.
+const ENGLISH: &str = "en";
 /// Whisper's rate, Hz.
 const RECOGNIZER_HZ: u32 = 16_000;
 
@@ -66,6 +69,22 @@ pub struct EngineOptions {
     pub prompts: PromptLimits,
     /// Where the embeddings of plans' texts are kept.
     pub embeddings: EmbeddingStore,
+    /// The languages that are heard and understood besides English.
+    pub languages: Vec<LanguageOptions>,
+    /// Whether the same engines serve any language: those without models do.
+    pub any_language: bool,
+}
+
+/// What one further language is heard and understood by, in threads of its own.
+pub struct LanguageOptions {
+    /// Its tag, without a region: `zh`.
+    pub tag: String,
+    /// Makes recognisers.
+    pub recognizer: Factory<dyn Recognizer>,
+    /// Makes the embedder.
+    pub embedder: Factory<dyn Embedder>,
+    /// Where the embeddings of plans' texts are kept.
+    pub embeddings: EmbeddingStore,
 }
 
 impl EngineOptions {
@@ -83,6 +102,8 @@ impl EngineOptions {
             detector: Arc::new(|| Ok(Box::new(ScriptedVoiceDetector))),
             prompts: PromptLimits { memory_bytes: 16 << 20, disk: None },
             embeddings: EmbeddingStore::default(),
+            languages: Vec::new(),
+            any_language: true,
         }
     }
 }
@@ -93,17 +114,27 @@ pub struct Engines {
     shared: Arc<Shared>,
     /// The call whose handle this is, if it is one call's: see [`Engines::for_call`].
     call: Option<u64>,
+    /// Place of its language in [`Shared::tongues`].
+    tongue: usize,
+}
+
+/// What hears and understands one language.
+struct Tongue {
+    tag: String,
+    recognition: Lane<RecognizeTask>,
+    embedding: Lane<EmbedTask>,
+    embeddings: Mutex<Embeddings>,
 }
 
 struct Shared {
-    recognition: Lane<RecognizeTask>,
+    /// English first.
+    tongues: Vec<Tongue>,
+    any_language: bool,
     synthesis: Lane<SynthesizeTask>,
     turn_end: Lane<TurnEndTask>,
-    embedding: Lane<EmbedTask>,
     voice: VoiceEngine,
     prompts: Arc<Prompts>,
     manner: Arc<dyn Fn(&str) -> String + Send + Sync>,
-    embeddings: Mutex<Embeddings>,
     calls: AtomicU64,
 }
 
@@ -114,27 +145,41 @@ impl Engines {
     pub fn start(options: EngineOptions) -> Result<Self, EngineError> {
         let prompts = Arc::new(Prompts::open(&options.prompts));
         let lane = |name, threads, capacity| LaneOptions { name, threads, capacity, nice: NICE };
-        let recognition = Lane::start(
-            &lane("recognition", options.recognition_threads.max(1), WAITING_RECOGNITIONS),
-            &options.recognizer,
-        )?;
+        let (recognizer, embedder, embeddings) = (options.recognizer, options.embedder, options.embeddings);
+        let english = LanguageOptions { tag: ENGLISH.to_string(), recognizer, embedder, embeddings };
+        let languages: Vec<LanguageOptions> = std::iter::once(english).chain(options.languages).collect();
+        let heard = lane("recognition", options.recognition_threads.max(1), WAITING_RECOGNITIONS);
+        let understood = lane("embedding", 1, WAITING_EMBEDDINGS);
+        let mut started = Vec::new();
+        for language in &languages {
+            let recognition = Lane::start(&heard, &language.recognizer)?;
+            started.push((language, recognition, Lane::start(&understood, &language.embedder)?));
+        }
         let (voice, default_voice, kept) = (options.voice, options.default_voice, prompts.clone());
         let voices: Build<Voices> = Arc::new(move || Voices::start(&voice, &default_voice, &kept));
         let synthesis = Lane::start(&lane("synthesis", options.synthesis_threads.max(1), WAITING_SENTENCES), &voices)?;
         let turn_end = Lane::start(&lane("turn_end", 1, WAITING_TURN_ENDS), &options.turn_detector)?;
-        let embedding = Lane::start(&lane("embedding", 1, WAITING_EMBEDDINGS), &options.embedder)?;
         let shared = Shared {
             voice: VoiceEngine::start(options.detector)?,
-            recognition: recognition.wait()?,
+            tongues: started
+                .into_iter()
+                .map(|(language, recognition, embedding)| {
+                    Ok(Tongue {
+                        tag: language.tag.clone(),
+                        recognition: recognition.wait()?,
+                        embedding: embedding.wait()?,
+                        embeddings: Mutex::new(Embeddings::open(&language.embeddings)),
+                    })
+                })
+                .collect::<Result<_, EngineError>>()?,
+            any_language: options.any_language,
             synthesis: synthesis.wait()?,
             turn_end: turn_end.wait()?,
-            embedding: embedding.wait()?,
             prompts,
             manner: options.manner,
-            embeddings: Mutex::new(Embeddings::open(&options.embeddings)),
             calls: AtomicU64::new(0),
         };
-        Ok(Self { shared: Arc::new(shared), call: None })
+        Ok(Self { shared: Arc::new(shared), call: None, tongue: 0 })
     }
 
     /// Engines without models: see [`scripted`](super::scripted).
@@ -147,7 +192,20 @@ impl Engines {
     #[must_use]
     pub fn for_call(&self) -> Self {
         let call = self.shared.calls.fetch_add(1, Ordering::Relaxed);
-        Self { shared: self.shared.clone(), call: Some(call) }
+        Self { shared: self.shared.clone(), call: Some(call), tongue: self.tongue }
+    }
+
+    /// The same engines for callers who speak the language of a tag like `zh-CN`; `None` if it was not loaded.
+    #[must_use]
+    pub fn in_language(&self, tag: &str) -> Option<Self> {
+        let language = language::of(tag).tag();
+        let loaded = self.shared.tongues.iter().position(|tongue| tongue.tag == language);
+        let tongue = loaded.or(self.shared.any_language.then_some(0))?;
+        Some(Self { tongue, ..self.clone() })
+    }
+
+    fn tongue(&self) -> &Tongue {
+        &self.shared.tongues[self.tongue]
     }
 
     /// Words of a sound; answered by [`Done::Heard`].
@@ -158,7 +216,7 @@ impl Engines {
         };
         let key = self.call.map(|call| (call, job.turn.0));
         let (deadline, job) = (job.deadline, RecognizeTask { job, reply, submitted: now() });
-        self.shared.recognition.submit(Entry { class, needed: deadline, deadline, key, job });
+        self.tongue().recognition.submit(Entry { class, needed: deadline, deadline, key, job });
     }
 
     /// Whether a turn is over; answered by [`Done::TurnEnd`]. It has a worker of its own, so that no recognition holds
@@ -187,25 +245,25 @@ impl Engines {
     pub fn embed(&self, job: EmbedJob, reply: Reply) {
         let deadline = job.deadline;
         let task = EmbedTask { text: job.text.clone(), way: Way::Call { job, reply, submitted: now() } };
-        self.shared.embedding.submit(Entry { class: Class::Live, needed: deadline, deadline, key: None, job: task });
+        self.tongue().embedding.submit(Entry { class: Class::Live, needed: deadline, deadline, key: None, job: task });
     }
 
     /// Vectors of many texts, for a plan that is being loaded: blocks for about 6 ms a text that is not known from an
     /// earlier start. Calls go first. Texts of plans only: they are kept on disk.
     pub fn embed_all(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, JobError> {
         let embed = |text: String| {
-            let known = lock(&self.shared.embeddings).get(&text);
+            let known = lock(&self.tongue().embeddings).get(&text);
             known.map_or_else(
                 || {
                     let vector = self.embed_one(text.clone())?;
-                    lock(&self.shared.embeddings).put(&text, &vector);
+                    lock(&self.tongue().embeddings).put(&text, &vector);
                     Ok(vector)
                 },
                 Ok,
             )
         };
         let vectors = texts.into_iter().map(embed).collect();
-        lock(&self.shared.embeddings).save();
+        lock(&self.tongue().embeddings).save();
         vectors
     }
 
@@ -213,7 +271,7 @@ impl Engines {
         let (tell, done) = sync_channel(1);
         let task = EmbedTask { text, way: Way::Bulk(tell) };
         let deadline = now() + Duration::from_secs(60);
-        self.shared.embedding.submit(Entry { class: Class::Bulk, needed: deadline, deadline, key: None, job: task });
+        self.tongue().embedding.submit(Entry { class: Class::Bulk, needed: deadline, deadline, key: None, job: task });
         done.recv().unwrap_or(Err(JobError::Skipped))
     }
 
@@ -226,10 +284,12 @@ impl Engines {
     /// long), what is submitted later is skipped.
     pub fn shutdown(&self) {
         self.shared.voice.shutdown();
-        self.shared.recognition.shutdown();
+        for tongue in &self.shared.tongues {
+            tongue.recognition.shutdown();
+            tongue.embedding.shutdown();
+        }
         self.shared.turn_end.shutdown();
         self.shared.synthesis.shutdown();
-        self.shared.embedding.shutdown();
     }
 }
 

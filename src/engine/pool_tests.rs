@@ -33,6 +33,8 @@ fn options() -> EngineOptions {
         detector: Arc::new(|| Ok(Box::new(ScriptedVoiceDetector))),
         prompts: PromptLimits { memory_bytes: 1 << 20, disk: None },
         embeddings: super::embeddings::EmbeddingStore::default(),
+        languages: Vec::new(),
+        any_language: false,
     }
 }
 

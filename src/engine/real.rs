@@ -5,18 +5,22 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::e5::E5;
 use super::embeddings::EmbeddingStore;
 use super::minilm::MiniLm;
 use super::models::Registry;
 use super::phonemes;
-use super::piper::{Manner, Piper};
-use super::pool::{EngineOptions, Engines};
+use super::piper::Manner;
+use super::pool::{EngineOptions, Engines, LanguageOptions};
 use super::prompts::PromptLimits;
-use super::recognition::recognition;
+use super::recognition::{recognition, recognition_of};
 use super::silero::Silero;
 use super::smart_turn::SmartTurn;
-use super::{EngineConfig, EngineError, onnx};
-use crate::call::ports::Synthesizer;
+use super::whisper::Tongue;
+use super::{EngineConfig, EngineError, RecognitionConfig, onnx, voices};
+
+/// What understands every language but English.
+const MULTILINGUAL: &str = "e5-small";
 
 impl Engines {
     /// Loads the recognisers, Piper, Silero, Smart Turn and MiniLM; takes about two seconds. Call it before other threads open relative
@@ -31,15 +35,14 @@ fn options(registry: &Registry, config: &EngineConfig) -> Result<EngineOptions, 
     phonemes::prepare()?;
     let file = |model: &str, name: &str| checked(registry, model, name);
     let recognizer = recognition(registry, &config.recognition)?;
+    let languages = config.languages.iter().map(|(tag, recognition)| language(registry, tag, recognition));
+    let languages = languages.collect::<Result<_, _>>()?;
     let silero = file("silero-vad", "model.onnx")?;
     let smart_turn = file("smart-turn", "model.onnx")?;
     let (minilm, pieces) = (file("minilm-l6", "model.onnx")?, file("minilm-l6", "tokenizer.json")?);
     let manner = Manner { length: config.voice_length, noise: config.voice_noise };
-    let (voices, known) = (registry.clone(), registry.clone());
-    let voice = move |name: &str| {
-        let (model, description) = (checked(&voices, name, "model.onnx")?, checked(&voices, name, "model.onnx.json")?);
-        Ok(Box::new(Piper::load(&model, &description, manner)?) as Box<dyn Synthesizer>)
-    };
+    let (models, known) = (registry.clone(), registry.clone());
+    let voice = move |name: &str| voices::load(&models, name, manner);
     let disk = config.prompts_dir.clone().map(|folder| (folder, config.prompts_dir_bytes));
     Ok(EngineOptions {
         recognizer,
@@ -53,6 +56,19 @@ fn options(registry: &Registry, config: &EngineConfig) -> Result<EngineOptions, 
         detector: Arc::new(move || Ok(Box::new(Silero::load(&silero)?))),
         prompts: PromptLimits { memory_bytes: config.prompts_memory_bytes, disk },
         embeddings: EmbeddingStore::of(registry, "minilm-l6"),
+        languages,
+        any_language: false,
+    })
+}
+
+/// What hears and understands a language other than English.
+fn language(registry: &Registry, tag: &str, config: &RecognitionConfig) -> Result<LanguageOptions, EngineError> {
+    let model = checked(registry, MULTILINGUAL, "model.bin")?;
+    Ok(LanguageOptions {
+        tag: tag.to_string(),
+        recognizer: recognition_of(registry, config, Tongue::of(tag))?,
+        embedder: Arc::new(move || Ok(Box::new(E5::load(&model)?))),
+        embeddings: EmbeddingStore::of(registry, MULTILINGUAL),
     })
 }
 

@@ -283,3 +283,49 @@ fn all_engines_at_once() {
     assert!(heard.text.contains("balance"));
     engines.shutdown();
 }
+
+const CHINESE_LINES: &[&str] = &[
+    "您好，请问有什么可以帮您？",
+    "我想查一下我的账户余额。",
+    "我的银行卡丢了，请帮我挂失。",
+    "我要转账两百块到我的储蓄账户。",
+    "请帮我转人工客服。",
+];
+
+#[test]
+fn whisper_understands_the_chinese_voice_over_the_telephone() {
+    use super::voices;
+    use super::whisper::Tongue;
+
+    let Some(weights) = model("whisper-base", "model.bin") else { return };
+    if onnx_ready().is_none() || model("zh_CN-zf_xiaoyi", "kokoro.onnx").is_none() {
+        return;
+    }
+    let manner = Manner { length: 1.0, noise: 0.0 };
+    let mut voice = voices::load(&Registry::builtin(), "zh_CN-zf_xiaoyi", manner).expect("the fetched voice loads");
+    let mut ear =
+        WhisperModel::load(&weights).expect("the fetched model loads").recognizer_of(Tongue::Chinese).unwrap();
+    let signs = |text: &str| -> Vec<String> {
+        let read = text.replace("200", "两百").replace("二百", "两百");
+        read.chars().filter(|c| c.is_alphanumeric()).map(String::from).collect()
+    };
+    let (mut said_signs, mut errors) = (0, 0);
+    for line in CHINESE_LINES {
+        let started = now();
+        let pcm = voice.synthesize(line).expect("a sentence");
+        let rendered = started.elapsed().as_secs_f32();
+        let seconds = pcm.len() as f32 / voice.sample_rate() as f32;
+        let pcm = for_whisper(&resample(&pcm, voice.sample_rate(), 8_000).unwrap(), 8_000);
+        let started = now();
+        let heard = ear.recognize(&pcm, &Hint::Open, Role::Final, &AbortFlag::default()).unwrap();
+        let took = started.elapsed().as_secs_f32();
+        println!("{seconds:.1} s, said {:.2}, heard {:.2}: {line} {}", rendered / seconds, took / seconds, heard.text);
+        assert!(heard.confidence > 0.3 && heard.confidence <= 1.0, "{heard:?}");
+        let said = signs(line);
+        errors += word_errors(&said, &signs(&heard.text));
+        said_signs += said.len();
+    }
+    println!("{errors} errors in {said_signs} signs");
+    assert!(errors * 5 <= said_signs, "{errors} errors in {said_signs} signs");
+    assert_eq!(ear.recognize(&[0.0; 16_000], &Hint::Open, Role::Final, &AbortFlag::default()).unwrap().text, "");
+}

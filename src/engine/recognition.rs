@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::models::Registry;
 use super::moonshine::Moonshine;
 use super::pool::Factory;
-use super::whisper::WhisperModel;
+use super::whisper::{Tongue, WhisperModel};
 use super::{EngineError, RecognitionConfig, onnx};
 use crate::call::ports::{AbortFlag, Hint, JobError, Recognizer, Role, Transcript};
 use crate::nlu::word_errors::spoken_words;
@@ -16,6 +16,15 @@ use crate::nlu::yes_no::yes_no;
 
 /// Makes recognisers as `config` wants them. Looks at every file now, so that what is missing is told at the start.
 pub fn recognition(registry: &Registry, config: &RecognitionConfig) -> Result<Factory<dyn Recognizer>, EngineError> {
+    recognition_of(registry, config, Tongue::English)
+}
+
+/// The same for one language.
+pub(super) fn recognition_of(
+    registry: &Registry,
+    config: &RecognitionConfig,
+    tongue: Tongue,
+) -> Result<Factory<dyn Recognizer>, EngineError> {
     let mut names: Vec<&str> = Vec::new();
     for name in [&config.partials, &config.finals, &config.expected, &config.unsure] {
         if !names.contains(&name.as_str()) {
@@ -31,7 +40,7 @@ pub fn recognition(registry: &Registry, config: &RecognitionConfig) -> Result<Fa
     };
     let models: Vec<Model> = names.iter().map(|name| Model::find(registry, name)).collect::<Result<_, _>>()?;
     Ok(Arc::new(move || {
-        let models = models.iter().map(Model::recognizer).collect::<Result<_, _>>()?;
+        let models = models.iter().map(|model| model.recognizer(tongue)).collect::<Result<_, _>>()?;
         Ok(Box::new(Ears { models, roles }) as Box<dyn Recognizer>)
     }))
 }
@@ -68,9 +77,9 @@ impl Model {
         Err(EngineError::Registry(format!("`{name}` recognises no speech: name a Whisper or a Moonshine model")))
     }
 
-    fn recognizer(&self) -> Result<Box<dyn Recognizer>, EngineError> {
+    fn recognizer(&self, tongue: Tongue) -> Result<Box<dyn Recognizer>, EngineError> {
         Ok(match self {
-            Self::Whisper(model) => Box::new(model.recognizer()?),
+            Self::Whisper(model) => Box::new(model.recognizer_of(tongue)?),
             Self::Moonshine { encoder, decoder, tokenizer } => Box::new(Moonshine::load(encoder, decoder, tokenizer)?),
         })
     }

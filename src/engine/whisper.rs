@@ -14,7 +14,8 @@ use whisper_rs::{
 
 use super::EngineError;
 use super::lane::lock;
-use super::tidy::{fits, is_implausible, is_made_up, says_twice, speech_only, without_loop, without_run};
+use super::tidy::{fits, is_implausible, says_twice, speech_only, without_loop, without_run};
+pub use super::whisper_language::Tongue;
 use crate::call::ports::{AbortFlag, Hint, JobError, Recognizer, Role, Transcript};
 
 const RATE: usize = 16_000;
@@ -24,10 +25,6 @@ const FULL_CONTEXT: i32 = 1500;
 const LEAST_CONTEXT: i32 = 512;
 /// whisper.cpp computes nothing of less than 100 ms; what is shorter is padded to this.
 const LEAST_SAMPLES: usize = RATE / 4;
-/// What a digit string looks like, so that Whisper writes one: a prompt is text that came just before.
-const DIGITS_PROMPT: &str = "0 1 2 3 4 5 6 7 8 9. The number is 4 0 7 1 9 2 8 3.";
-const YES_NO_PROMPT: &str = "Yes. No. Yes, please. No, thank you.";
-const DATE_PROMPT: &str = "On Monday, the 3rd of March. Tomorrow. March 21st, 1985. Next Friday.";
 /// Letters of expected words that are used, and the tokens that they may take: half of what Whisper reads at most.
 const MOST_PROMPT: usize = 400;
 const PROMPT_TOKENS: usize = 220;
@@ -49,18 +46,29 @@ impl WhisperModel {
         Ok(Self(Arc::new(context)))
     }
 
-    /// A recogniser for one worker thread.
+    /// A recogniser of English for one worker thread.
     pub fn recognizer(&self) -> Result<Whisper, EngineError> {
+        self.recognizer_of(Tongue::English)
+    }
+
+    /// A recogniser for one worker thread; a model of English alone hears no other language.
+    pub fn recognizer_of(&self, tongue: Tongue) -> Result<Whisper, EngineError> {
+        if tongue != Tongue::English && !self.0.is_multilingual() {
+            return Err(EngineError::model("whisper", "this model hears English only: name a multilingual one"));
+        }
         let state = self.0.create_state().map_err(|error| EngineError::model("whisper", error))?;
         let abort = Arc::new(Mutex::new(AbortFlag::default()));
         let prompt = |text| self.prompt(text).map_err(|error| EngineError::model("whisper", error));
+        let [open, digits, yes_no, date] = tongue.prompts();
         Ok(Whisper {
-            digits: prompt(DIGITS_PROMPT)?,
-            yes_no: prompt(YES_NO_PROMPT)?,
-            date: prompt(DATE_PROMPT)?,
+            open: if open.is_empty() { Vec::new() } else { prompt(open)? },
+            digits: prompt(digits)?,
+            yes_no: prompt(yes_no)?,
+            date: prompt(date)?,
+            tongue,
             model: self.clone(),
             state,
-            parameters: parameters(&abort),
+            parameters: parameters(&abort, tongue),
             abort,
         })
     }
@@ -77,6 +85,8 @@ pub struct Whisper {
     state: WhisperState,
     /// Made once: whisper-rs never frees the callback of a parameter set.
     parameters: FullParams<'static, 'static>,
+    tongue: Tongue,
+    open: Vec<WhisperTokenId>,
     digits: Vec<WhisperTokenId>,
     yes_no: Vec<WhisperTokenId>,
     date: Vec<WhisperTokenId>,
@@ -84,9 +94,9 @@ pub struct Whisper {
     abort: Arc<Mutex<AbortFlag>>,
 }
 
-fn parameters(abort: &Arc<Mutex<AbortFlag>>) -> FullParams<'static, 'static> {
+fn parameters(abort: &Arc<Mutex<AbortFlag>>, tongue: Tongue) -> FullParams<'static, 'static> {
     let mut params = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
-    params.set_language(Some("en"));
+    params.set_language(Some(tongue.code()));
     // Two threads spin on each other as soon as the cores are busy; more utterances at once use the cores better.
     params.set_n_threads(1);
     params.set_no_timestamps(true);
@@ -114,15 +124,15 @@ fn context_for(samples: usize) -> i32 {
 }
 
 /// More tokens than anyone says in that time: a loop ends here.
-fn token_cap(samples: usize) -> i32 {
-    i32::try_from(12 + samples * 8 / RATE).unwrap_or(i32::MAX).min(220)
+fn token_cap(samples: usize, tongue: Tongue) -> i32 {
+    i32::try_from(12 + samples * tongue.tokens_per_second() / RATE).unwrap_or(i32::MAX).min(220)
 }
 
 impl Whisper {
     fn run(&mut self, pcm: &[f32], hint: &Hint, context: i32) -> Result<Transcript, JobError> {
         let words;
         let prompt = match hint {
-            Hint::Open => &[][..],
+            Hint::Open => &self.open[..],
             Hint::Digits { .. } => &self.digits,
             Hint::YesNo => &self.yes_no,
             Hint::Date => &self.date,
@@ -136,7 +146,7 @@ impl Whisper {
         let mut params: FullParams<'_, '_> = self.parameters.clone();
         params.set_tokens(prompt);
         params.set_audio_ctx(context);
-        params.set_max_tokens(token_cap(pcm.len()));
+        params.set_max_tokens(token_cap(pcm.len(), self.tongue));
         let outcome = self.state.full(params, pcm);
         if lock(&self.abort).is_aborted() {
             return Err(JobError::Skipped);
@@ -155,9 +165,9 @@ impl Whisper {
                 tokens += 1;
             }
         }
-        let text = speech_only(&text);
+        let text = self.tongue.written(speech_only(&text));
         let confidence = sum / tokens.max(1) as f32;
-        if text.is_empty() || is_made_up(&text, confidence) {
+        if text.is_empty() || self.tongue.is_made_up(&text, confidence) {
             return Transcript::default();
         }
         Transcript { text, confidence }
@@ -178,12 +188,14 @@ impl Recognizer for Whisper {
         let context = context_for(pcm.len());
         let first = self.run(pcm, hint, context)?;
         let seconds = pcm.len() as f32 / RATE as f32;
+        let tongue = self.tongue;
+        let looped = |text: &str| without_loop(text).or_else(|| tongue.without_loop(text));
         let tidied = |heard: Transcript| {
-            let text = without_loop(&heard.text).unwrap_or(heard.text);
+            let text = looped(&heard.text).unwrap_or(heard.text);
             let text = without_run(&text, seconds).unwrap_or(text);
             Transcript { text, ..heard }
         };
-        let loops = without_loop(&first.text).is_some() || without_run(&first.text, seconds).is_some();
+        let loops = looped(&first.text).is_some() || without_run(&first.text, seconds).is_some();
         let odd = loops || says_twice(&first.text) || is_implausible(&first.text, seconds);
         if (!odd && fits(hint, &first.text)) || context == FULL_CONTEXT || role == Role::Partial {
             return Ok(tidied(first));

@@ -3,9 +3,19 @@
 //!
 //! Owns the sentences. Their embeddings are made by whoever holds the embedding model.
 
-/// The sentences, one a line in `background.txt`; written for this project.
+/// The sentences in English, one a line in `background.txt`; written for this project.
 pub fn sentences() -> impl Iterator<Item = &'static str> {
-    include_str!("background.txt").lines().map(str::trim).filter(|line| !line.is_empty())
+    sentences_of("en")
+}
+
+/// The sentences in the language of a tag like `zh-CN`, English for any that has none of its own; the files are named
+/// by the language.
+pub fn sentences_of(tag: &str) -> impl Iterator<Item = &'static str> {
+    let text = match super::language::of(tag).tag() {
+        "zh" => include_str!("background.zh.txt"),
+        _ => include_str!("background.txt"),
+    };
+    text.lines().map(str::trim).filter(|line| !line.is_empty())
 }
 
 #[cfg(test)]
@@ -19,5 +29,7 @@ mod tests {
         let all: Vec<&str> = sentences().collect();
         assert!(all.len() >= 150, "{}", all.len());
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
+        let chinese: Vec<&str> = sentences_of("zh-CN").collect();
+        assert!(chinese.len() >= 60 && chinese.iter().all(|line| !line.is_ascii()));
     }
 }

@@ -1,13 +1,13 @@
 //! Loads plans: reads, checks, embeds their examples, and has their fixed prompts rendered before the first call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::files;
 use crate::audio::{Rate, file};
-use crate::call::line::{Agents, DEFAULT_VOICE, Line};
+use crate::call::line::{Agents, Line, voice_of};
 use crate::call::ports::{JobError, Keep, SayId, SynthesizeJob, Tone};
 use crate::call::sentences;
 use crate::call::services::{Models, Secrets};
@@ -15,7 +15,7 @@ use crate::call::understand::Understanding;
 use crate::config::Config;
 use crate::dialplan::{Diagnostic, Plan};
 use crate::engine::Engines;
-use crate::nlu::background;
+use crate::nlu::{background, language};
 use crate::speech::emotion::{ModelError, ProsodyModel};
 
 /// Built-in hold music, made by this project (fixtures/README.md).
@@ -71,6 +71,17 @@ pub enum LineError {
         /// The model's name.
         name: String,
     },
+    /// A language whose models were not loaded with the engines.
+    #[error(
+        "the plan {path} is in the language `{language}`, whose models are not loaded: `en` and `zh` are known, and a \
+         language that no route had at the start is loaded by starting again"
+    )]
+    Language {
+        /// The plan.
+        path: PathBuf,
+        /// Its tag.
+        language: String,
+    },
     /// The prosody model that this program ships cannot be used.
     #[error("the prosody model: {0}")]
     Prosody(#[from] ModelError),
@@ -92,6 +103,13 @@ fn read_plan(path: &Path) -> Result<Plan, LineError> {
     checked.plan.ok_or(LineError::Mistakes { path, diagnostics: checked.diagnostics })
 }
 
+/// The languages of the routes' plans, English apart, for the engines to load. A plan that cannot be read or does not
+/// check has none here: it is told of when the server loads it.
+pub fn languages(config: &Config) -> BTreeSet<&'static str> {
+    let plans = config.routes.iter().filter_map(|route| read_plan(&plan_file(&route.plan)).ok());
+    plans.map(|plan| language::of(plan.language()).tag()).filter(|tag| *tag != "en").collect()
+}
+
 /// The plan's clips, decoded.
 fn clips(plan: &Plan, path: &Path) -> Result<BTreeMap<String, [Arc<[i16]>; 2]>, LineError> {
     let folder = files::Folder::of(path);
@@ -107,17 +125,15 @@ pub(super) struct Loader {
     config: Config,
     engines: Engines,
     music: [Arc<[i16]>; 2],
-    background: Vec<Vec<f32>>,
     prosody: Arc<ProsodyModel>,
 }
 
 impl Loader {
-    /// Reads what is shared. Blocks while it is embedded.
+    /// Reads what is shared.
     pub(super) fn new(config: Config, engines: Engines) -> Result<Self, LineError> {
         let music = music(config.hold_music.as_deref())?;
-        let background = engines.embed_all(background::sentences().map(str::to_owned).collect())?;
         let prosody = Arc::new(ProsodyModel::shipped()?);
-        Ok(Self { config, engines, music, background, prosody })
+        Ok(Self { config, engines, music, prosody })
     }
 
     /// The folders of the routes' plans, each once.
@@ -157,10 +173,15 @@ impl Loader {
             let plan = plan.name();
             tracing::warn!(plan, "callers' feelings are inferred and the plan has no `emotion_notice` that tells them");
         }
-        let vectors = embed(&plan, &self.engines)?;
+        let unknown = || LineError::Language { path: path.clone(), language: plan.language().to_owned() };
+        let engines = self.engines.in_language(plan.language()).ok_or_else(unknown)?;
+        let vectors = embed(&plan, &engines)?;
+        // Kept from one plan to the next, and from one start to the next, with the plans' own sentences.
+        let background = background::sentences_of(plan.language()).map(str::to_owned);
+        let background = engines.embed_all(background.collect())?;
         let queue = |q: &crate::config::QueueConfig| Agents { agents: q.agents.clone(), ring: q.ring };
         Ok(Line {
-            understanding: Understanding::train(Arc::clone(&plan), &vectors, &self.background),
+            understanding: Understanding::train(Arc::clone(&plan), &vectors, &background),
             queues: config.queues.iter().map(|(name, q)| (name.clone(), queue(q))).collect(),
             music: self.music.clone(),
             dial_allow: config.sip.dial_allow.clone(),
@@ -177,7 +198,7 @@ impl Loader {
 
 /// The plan's fixed sentences, each with the voice that says it.
 fn prompts_of(plan: &Plan) -> Vec<(String, String)> {
-    let voice = plan.voice().unwrap_or(DEFAULT_VOICE);
+    let voice = voice_of(plan);
     let lines = plan.literal_prompts();
     let said = lines.iter().flat_map(|line| sentences::sentences(line));
     said.map(|text| (voice.to_owned(), plan.lexicon().apply(&text))).collect()

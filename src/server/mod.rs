@@ -37,7 +37,7 @@ use crate::net::sip::{SipEndpoint, SipError, SipOptions, Transport};
 use crate::store::{Recordings, Retention, Store, StoreError};
 
 pub use events::{CallEvent, Events, What};
-pub use lines::LineError;
+pub use lines::{LineError, languages};
 
 /// Time that a call has for its last words once draining is over.
 const LAST_WORDS: Duration = Duration::from_secs(10);

@@ -109,7 +109,8 @@ pub(super) async fn run(shared: Arc<Shared>, answered: Answered) {
     let id: Arc<str> = header.id.as_str().into();
     let begun = What::Begun { called: header.called.clone(), codec: config.media.codec.name().to_owned() };
     shared.events.send(CallEvent { call: Arc::clone(&id), at_ms: 0, what: begun });
-    let engines = shared.engines.for_call();
+    // The plan's language was loaded, or the line would not be.
+    let engines = shared.engines.in_language(line.plan.language()).unwrap_or_else(|| shared.engines.clone()).for_call();
     let (inbox, mut results) = mpsc::channel(INBOX);
     let voice = {
         let inbox = inbox.clone();

@@ -79,6 +79,7 @@ impl Suite {
             let broken = checked.diagnostics.into_iter().filter(|d| d.severity == Severity::Error).collect();
             return Ok(Self::broken(file, broken));
         };
+        sentences.speak(plan.language())?;
         let files = match only {
             Some(scenario) => vec![scenario.clone()],
             None => plans::scenarios(file)?,

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use minijinja::value::{Serde, Value};
 
-use super::super::lines;
 use super::super::plan::{Ask, Confirmation, Plan, Slot, SlotKind, Step, Words, in_words};
 use super::super::speak;
+use super::super::{chinese, lines};
 use super::variables::typed;
 use super::walk::{FETCH_COST, Pause, Script, Stage, Wait};
 use super::{Action, Mood};
@@ -302,7 +302,7 @@ impl Script {
                     format!("{} {}", called(&plan, slot), aloud(&plan, &plan.slots[slot], value))
                 };
                 let items: Vec<String> = ask.items.iter().map(|at| item(at.slot)).collect();
-                self.read_aloud(&lines::all_of(&items))
+                self.read_aloud(&lines::all_of(&items, &plan.language))
             }
         };
         let masked = ask.items.iter().any(|item| plan.slots[item.slot].mask);
@@ -312,19 +312,19 @@ impl Script {
     /// Shorter to a caller who is losing patience.
     fn read_aloud(&self, value: &str) -> String {
         match self.variables.mood {
-            Mood::Calm => lines::read_back(value),
-            Mood::Tense | Mood::Angry => lines::read_back_briefly(value),
+            Mood::Calm => lines::read_back(value, &self.plan.language),
+            Mood::Tense | Mood::Angry => lines::read_back_briefly(value, &self.plan.language),
         }
     }
 
     fn say_which(&mut self, ask: &Ask) {
-        let names: Vec<String> =
-            ask.items.iter().map(|item| format!("the {}", called(&self.plan, item.slot))).collect();
-        self.say_text(lines::which(&names), true, false);
+        let names: Vec<String> = ask.items.iter().map(|item| called(&self.plan, item.slot)).collect();
+        self.say_text(lines::which(&names, &self.plan.language), true, false);
     }
 
     fn worded(&mut self, words: &Words) -> String {
-        self.filled(words).map_or_else(|| lines::SORRY_LINE.to_string(), |(text, _)| text)
+        let filled = self.filled(words);
+        filled.map_or_else(|| lines::in_language(lines::SORRY_LINE, &self.plan.language).to_string(), |(text, _)| text)
     }
 
     /// The item that is named in what was said: the longest name wins.
@@ -375,6 +375,18 @@ fn typed_as_digits(kind: &SlotKind) -> bool {
 /// A value as it is read back: digits one by one.
 fn aloud(plan: &Plan, slot: &Slot, value: &str) -> String {
     let text = Value::from(value);
+    if chinese::is(&plan.language) {
+        let said = match slot.kind {
+            SlotKind::Money => chinese::money(&text, speak::currency_of(&plan.language)).ok(),
+            SlotKind::Date => chinese::date(&text).ok(),
+            SlotKind::Time => chinese::time(&text).ok(),
+            SlotKind::YesNo => Some(if value == "yes" { "是" } else { "不是" }.to_string()),
+            _ => None,
+        };
+        if let Some(said) = said {
+            return said;
+        }
+    }
     let said = match slot.kind {
         SlotKind::Digits { .. } | SlotKind::Phone => Some(speak::digits(value)),
         SlotKind::Money => speak::money(&text, speak::currency_of(&plan.language)).ok(),

@@ -38,7 +38,7 @@ impl Script {
     pub(super) fn ask_which(&mut self, pause: Pause, both: [usize; 2]) {
         let plan = Arc::clone(&self.plan);
         let [first, second] = both.map(|intent| plan.intents[intent].called.as_str());
-        self.say_text(lines::did_you_mean(first, second), true, false);
+        self.say_text(lines::did_you_mean(first, second, &plan.language), true, false);
         self.wait_for(Wait::Choosing(pause, both));
     }
 

@@ -187,7 +187,8 @@ impl Script {
 
     /// A goodbye, which is never cut off.
     fn farewell(&mut self, line: &str) {
-        self.say_text(line.to_string(), false, false);
+        let line = lines::in_language(line, &self.plan.language).to_string();
+        self.say_text(line, false, false);
         self.end();
     }
 }

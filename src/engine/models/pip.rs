@@ -100,7 +100,7 @@ fn arguments(requirement: &str, package: &Package, out: &Path) -> Vec<OsString> 
 }
 
 /// Waits for a child, calling `look` now and then.
-fn wait(mut child: Child, mut look: impl FnMut()) -> io::Result<ExitStatus> {
+pub(super) fn wait(mut child: Child, mut look: impl FnMut()) -> io::Result<ExitStatus> {
     std::thread::scope(|scope| {
         // One message is ever sent.
         let (ended, end) = sync_channel(1);
@@ -125,7 +125,7 @@ fn reason(log: &str) -> String {
 }
 
 /// Bytes of all files below `dir`; what vanishes meanwhile counts as nothing.
-fn size_of(dir: &Path) -> u64 {
+pub(super) fn size_of(dir: &Path) -> u64 {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     entries
         .map(|entry| match entry.file_type() {
@@ -136,7 +136,7 @@ fn size_of(dir: &Path) -> u64 {
         .sum()
 }
 
-fn only_file(dir: &Path) -> Option<PathBuf> {
+pub(super) fn only_file(dir: &Path) -> Option<PathBuf> {
     let is_archive = |path: &PathBuf| {
         let name = path.file_name().and_then(OsStr::to_str).unwrap_or("");
         [".whl", ".tar.gz", ".tgz", ".zip"].iter().any(|end| name.ends_with(end))

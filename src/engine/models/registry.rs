@@ -31,8 +31,17 @@ pub enum Source {
         /// The member of the archive, as written there.
         path: String,
     },
+    /// Inside a package of npm's index.
+    Npm {
+        /// `NAME@VERSION`; the registry has its [`Package`].
+        requirement: String,
+        /// The member of the archive, as written there.
+        path: String,
+    },
     /// A file of its own, by HTTP.
     Url(String),
+    /// Parts of one file, joined end to end; none of them is joined itself.
+    Joined(Vec<Source>),
 }
 
 /// The CPython ABI to ask of pip, for a wheel with compiled code.
@@ -116,6 +125,8 @@ pub struct Model {
     pub purpose: String,
     /// What is known of the licence of its weights.
     pub license: String,
+    /// The only language that it serves, if it is not part of the default set: fetched when that language is asked for.
+    pub language: Option<String>,
     /// At least one.
     pub files: Vec<File>,
 }
@@ -153,6 +164,20 @@ impl Registry {
     /// The models, in the order of the file.
     pub fn models(&self) -> &[Model] {
         &self.models
+    }
+    /// The models that every installation needs: those of no language of their own.
+    pub fn default_models(&self) -> Vec<&Model> {
+        self.models.iter().filter(|model| model.language.is_none()).collect()
+    }
+    /// The models that one more language needs.
+    pub fn models_for(&self, language: &str) -> Result<Vec<&Model>, ModelError> {
+        let found: Vec<_> = self.models.iter().filter(|m| m.language.as_deref() == Some(language)).collect();
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let mut known: Vec<&str> = self.models.iter().filter_map(|model| model.language.as_deref()).collect();
+        known.dedup();
+        Err(ModelError::UnknownLanguage { language: language.to_string(), known: list(known.into_iter()) })
     }
     /// The directory they lie in.
     pub fn store(&self) -> &Store {
@@ -203,6 +228,10 @@ impl Registry {
             raw::check_requirement(&requirement).map_err(bad)?;
             self.packages.insert(requirement, package);
         }
+        for (requirement, package) in raw.npm {
+            raw::check_npm(&requirement).map_err(bad)?;
+            self.packages.insert(requirement, package);
+        }
         for model in raw.model {
             let name = model.name.clone();
             let model = model.check(&self.packages).map_err(|reason| bad(format!("model `{name}`: {reason}")))?;
@@ -233,6 +262,8 @@ mod raw {
         #[serde(default)]
         pub(super) pypi: BTreeMap<String, Package>,
         #[serde(default)]
+        pub(super) npm: BTreeMap<String, Package>,
+        #[serde(default)]
         pub(super) model: Vec<Model>,
     }
 
@@ -242,6 +273,7 @@ mod raw {
         pub(super) name: String,
         purpose: String,
         license: String,
+        language: Option<String>,
         file: Vec<File>,
     }
 
@@ -278,23 +310,26 @@ mod raw {
     #[serde(untagged, deny_unknown_fields)]
     enum Source {
         Pypi { pypi: String, path: String },
+        Npm { npm: String, path: String },
         Url { url: String },
+        Parts { parts: Vec<Source> },
     }
 
     type Packages = BTreeMap<String, Package>;
 
     impl Model {
-        pub(super) fn check(self, packages: &Packages) -> Result<super::Model, String> {
+        pub(super) fn check(mut self, packages: &Packages) -> Result<super::Model, String> {
             check_name(&self.name)?;
             if self.file.is_empty() {
                 return Err("it has no file".to_string());
             }
-            let files = self.file.into_iter().map(|file| {
+            let files = std::mem::take(&mut self.file).into_iter().map(|file| {
                 let name = file.name.clone();
                 file.check(packages).map_err(|reason| format!("file `{name}`: {reason}"))
             });
             let files = files.collect::<Result<_, _>>()?;
-            Ok(super::Model { name: self.name, purpose: self.purpose, license: self.license, files })
+            let Self { name, purpose, license, language, .. } = self;
+            Ok(super::Model { name, purpose, license, language, files })
         }
     }
 
@@ -339,18 +374,28 @@ mod raw {
         if from.is_empty() {
             return Err("it has no source".to_string());
         }
-        from.into_iter()
-            .map(|source| match source {
-                Source::Pypi { pypi, .. } if !packages.contains_key(&pypi) => {
-                    Err(format!("`{pypi}` has no [pypi.\"{pypi}\"] entry"))
-                }
-                Source::Pypi { pypi, path } => Ok(super::Source::Pypi { requirement: pypi, path }),
-                Source::Url { url } if url.starts_with("https://") || url.starts_with("http://") => {
-                    Ok(super::Source::Url(url))
-                }
-                Source::Url { url } => Err(format!("`{url}` is no http address")),
-            })
-            .collect()
+        from.into_iter().map(|source| one_source(source, packages)).collect()
+    }
+
+    fn one_source(source: Source, packages: &Packages) -> Result<super::Source, String> {
+        match source {
+            Source::Pypi { pypi, .. } if !packages.contains_key(&pypi) => {
+                Err(format!("`{pypi}` has no [pypi.\"{pypi}\"] entry"))
+            }
+            Source::Npm { npm, .. } if !packages.contains_key(&npm) => {
+                Err(format!("`{npm}` has no [npm.\"{npm}\"] entry"))
+            }
+            Source::Pypi { pypi, path } => Ok(super::Source::Pypi { requirement: pypi, path }),
+            Source::Npm { npm, path } => Ok(super::Source::Npm { requirement: npm, path }),
+            Source::Url { url } if url.starts_with("https://") || url.starts_with("http://") => {
+                Ok(super::Source::Url(url))
+            }
+            Source::Url { url } => Err(format!("`{url}` is no http address")),
+            Source::Parts { parts } if parts.iter().any(|part| matches!(part, Source::Parts { .. })) => {
+                Err("a part cannot be made of parts".to_string())
+            }
+            Source::Parts { parts } => Ok(super::Source::Joined(sources(parts, packages)?)),
+        }
     }
 
     /// A name becomes a path: it may neither climb nor hide.
@@ -360,6 +405,18 @@ mod raw {
             return Err(format!("`{name}` is no name (letters, digits, `.`, `_`, `+`, `-`; no leading dot)"));
         }
         Ok(())
+    }
+
+    /// The same for npm's `NAME@VERSION`.
+    pub(super) fn check_npm(requirement: &str) -> Result<(), String> {
+        let plain = |part: &str| {
+            part.starts_with(|c: char| c.is_ascii_alphanumeric())
+                && part.bytes().all(|c| c.is_ascii_alphanumeric() || b"._+-".contains(&c))
+        };
+        match requirement.split_once('@') {
+            Some((name, version)) if plain(name) && plain(version) => Ok(()),
+            _ => Err(format!("`{requirement}` is not of the form NAME@VERSION")),
+        }
     }
 
     /// A requirement becomes an argument: it may not look like an option, nor name an address or a path.

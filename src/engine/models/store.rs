@@ -77,40 +77,67 @@ pub(super) fn found(path: &Path, origin: &Origin) -> Result<Option<String>, Mode
 
 /// Copies at most `origin.size` bytes of `from` to a new file, and keeps it only if it is the one described.
 pub(super) fn stage(from: &mut dyn Read, to: &Path, origin: &Origin, what: &str) -> Result<(), ModelError> {
-    let outcome = copy_checked(from, to, origin, what);
-    if outcome.is_err() {
-        let _ = fs::remove_file(to);
-    }
-    outcome
+    let mut staging = Staging::new(to, origin)?;
+    staging.add(from, what)?;
+    staging.finish(what)
 }
 
-fn copy_checked(from: &mut dyn Read, to: &Path, origin: &Origin, what: &str) -> Result<(), ModelError> {
-    let file = File::create(to).map_err(|e| ModelError::io("cannot be written", to, e))?;
-    let mut sink = Hashing::new(file);
-    let mut buffer = vec![0; 64 * 1024];
-    let mut left = origin.size;
-    // One byte past the size is asked for, so that a file which is too long is known without being read to its end.
-    loop {
-        let want = usize::try_from(left.saturating_add(1)).map_or(buffer.len(), |n| n.min(buffer.len()));
-        let n = match from.read(&mut buffer[..want]) {
-            Ok(0) => break,
-            Ok(n) => n,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(ModelError::Archive { archive: what.to_string(), reason: e.to_string() }),
-        };
-        let Some(rest) = left.checked_sub(n as u64) else {
-            let got = format!("of a file of more than {} bytes", origin.size);
-            return Err(ModelError::Checksum { what: what.to_string(), expected: origin.sha256.clone(), got });
-        };
-        left = rest;
-        sink.write_all(&buffer[..n]).map_err(|e| ModelError::io("cannot be written", to, e))?;
+/// A new file that is being filled, and is gone again unless it turns out to be the one described.
+pub(super) struct Staging<'a> {
+    sink: Option<Hashing<File>>,
+    to: &'a Path,
+    origin: &'a Origin,
+    left: u64,
+    kept: bool,
+}
+
+impl<'a> Staging<'a> {
+    pub(super) fn new(to: &'a Path, origin: &'a Origin) -> Result<Self, ModelError> {
+        let file = File::create(to).map_err(|e| ModelError::io("cannot be written", to, e))?;
+        Ok(Self { sink: Some(Hashing::new(file)), to, origin, left: origin.size, kept: false })
     }
-    let (file, got) = sink.finish();
-    file.sync_all().map_err(|e| ModelError::io("cannot be written", to, e))?;
-    if got != origin.sha256 {
-        return Err(ModelError::Checksum { what: what.to_string(), expected: origin.sha256.clone(), got });
+
+    /// Appends all of `from`; more than the file may hold is refused.
+    pub(super) fn add(&mut self, from: &mut dyn Read, what: &str) -> Result<(), ModelError> {
+        let Some(sink) = &mut self.sink else { return Ok(()) };
+        let mut buffer = vec![0; 64 * 1024];
+        // One byte past the size is asked for, so that a file which is too long is known without being read to its end.
+        loop {
+            let want = usize::try_from(self.left.saturating_add(1)).map_or(buffer.len(), |n| n.min(buffer.len()));
+            let n = match from.read(&mut buffer[..want]) {
+                Ok(0) => return Ok(()),
+                Ok(n) => n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) => return Err(ModelError::Archive { archive: what.to_string(), reason: e.to_string() }),
+            };
+            let Some(rest) = self.left.checked_sub(n as u64) else {
+                let got = format!("of a file of more than {} bytes", self.origin.size);
+                return Err(ModelError::Checksum { what: what.to_string(), expected: self.origin.sha256.clone(), got });
+            };
+            self.left = rest;
+            sink.write_all(&buffer[..n]).map_err(|e| ModelError::io("cannot be written", self.to, e))?;
+        }
     }
-    Ok(())
+
+    /// Looks at the checksum.
+    pub(super) fn finish(mut self, what: &str) -> Result<(), ModelError> {
+        let Some(sink) = self.sink.take() else { return Ok(()) };
+        let (file, got) = sink.finish();
+        file.sync_all().map_err(|e| ModelError::io("cannot be written", self.to, e))?;
+        if got != self.origin.sha256 {
+            return Err(ModelError::Checksum { what: what.to_string(), expected: self.origin.sha256.clone(), got });
+        }
+        self.kept = true;
+        Ok(())
+    }
+}
+
+impl Drop for Staging<'_> {
+    fn drop(&mut self) {
+        if !self.kept {
+            let _ = fs::remove_file(self.to);
+        }
+    }
 }
 
 /// Hashes what is written through it.
