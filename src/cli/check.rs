@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn the_examples_pass_by_folder_and_by_file() {
         let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("dialplans");
-        assert_eq!(checked(&examples, Format::Human), (true, "3 plans, 0 errors, 0 warnings\n".into()));
+        assert_eq!(checked(&examples, Format::Human), (true, "4 plans, 0 errors, 0 warnings\n".into()));
         let (passed, _) = checked(&examples.join("bank/dialplan.yaml"), Format::Json);
         assert!(passed);
     }

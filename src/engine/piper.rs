@@ -29,8 +29,9 @@ impl Manner {
     fn toned(self, tone: Tone) -> (Self, f32) {
         let (length, noise, gain_db) = match tone {
             Tone::Even => (1.0, 1.0, 0.0f32),
-            Tone::Gentle => (1.06, 0.85, -1.0),
-            Tone::Soothing => (1.12, 0.7, -2.5),
+            // Piper's sounds are whole frames long: of 12 % a third is heard.
+            Tone::Gentle => (1.12, 0.85, -1.0),
+            Tone::Soothing => (1.22, 0.7, -2.5),
         };
         (Self { length: self.length * length, noise: self.noise * noise }, 10f32.powf(gain_db / 20.0))
     }

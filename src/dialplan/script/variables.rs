@@ -138,7 +138,10 @@ impl Script {
     pub(super) fn say(&mut self, words: &Words, interruptible: bool) {
         match self.filled(words) {
             Some((text, masked)) => self.say_text(text, interruptible, masked),
-            None => self.say_line(lines::SORRY_LINE),
+            None => {
+                let sorry = lines::in_language(lines::SORRY_LINE, &self.plan.language).to_string();
+                self.say_text(sorry, interruptible, false);
+            }
         }
     }
 

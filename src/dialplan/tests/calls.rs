@@ -381,11 +381,11 @@ start: a
 states:
   a: {steps: [{say: Hello.}, {end: }]}
 ";
-    let both = ["say! We record.", "say! We listen to how you sound.", "in a", "say Hello.", "end"];
+    let both = ["say! We record.", "say! We listen to how you sound.", "in a", "say! Hello.", "end"];
     assert_eq!(Call::new(source).start(), both);
     let mut call = Call::new(source);
     call.script.without_feelings();
-    assert_eq!(call.start(), ["say! We record.", "in a", "say Hello.", "end"]);
+    assert_eq!(call.start(), ["say! We record.", "in a", "say! Hello.", "end"]);
 }
 
 #[test]
