@@ -19,6 +19,10 @@ use crate::speech::utterance::{Endpointing, Event, Segmenter};
 const WORK_AHEAD_MS: u64 = 64;
 /// A frame this far below the loudest of the last seconds is no speech, whatever the detector still feels of it, dB.
 const BELOW_PEAK_DB: f32 = 35.0;
+/// What comes back of our own line on a telephone is at least this far below it; a caller who speaks over it is not (dB).
+const ECHO_BELOW_DB: f32 = 12.0;
+/// How fast our own level is forgotten, dB a frame: an echo that is 240 ms late is still below the bound.
+const ECHO_FADES_DB: f32 = 0.25;
 /// How fast the loudest is forgotten, dB a frame: 5 dB a second.
 const PEAK_FADES_DB: f32 = 0.1;
 /// A window of the detector, ms.
@@ -72,6 +76,8 @@ pub struct Hearing {
     /// End of the last frame that is loud enough to be speech.
     audible_to: u64,
     peak_dbov: f32,
+    /// Loudest that our own line was of late, dBov.
+    ours_dbov: f32,
     latest: Instant,
     worked_ahead: bool,
     sounds: VecDeque<Sound>,
@@ -89,6 +95,7 @@ impl Hearing {
             position: 0,
             audible_to: 0,
             peak_dbov: level::SILENCE_DBOV,
+            ours_dbov: level::SILENCE_DBOV,
             latest: now,
             worked_ahead: false,
             sounds: VecDeque::new(),
@@ -108,7 +115,7 @@ impl Hearing {
         self.segmenter.audio(frame.samples());
         let loudness = level::dbov(frame);
         self.peak_dbov = loudness.max(self.peak_dbov - PEAK_FADES_DB);
-        if loudness > self.peak_dbov - BELOW_PEAK_DB {
+        if loudness > self.peak_dbov - BELOW_PEAK_DB && loudness > self.ours_dbov - ECHO_BELOW_DB {
             self.audible_to = self.position;
         }
         match self.gate.push(frame) {
@@ -127,6 +134,16 @@ impl Hearing {
             _ => self.segmented(self.position, 0.0),
         }
         self.watch();
+    }
+
+    /// What we send, before the caller's frame of the same 20 ms: the caller may hear themselves answered by it.
+    pub fn ours(&mut self, frame: Option<&Frame>) {
+        let faded = (self.ours_dbov - ECHO_FADES_DB).max(level::SILENCE_DBOV);
+        self.ours_dbov = frame.map_or(faded, |frame| level::dbov(frame).max(faded));
+        if frame.is_none() {
+            // Between our lines nothing of them comes back for long.
+            self.ours_dbov = (self.ours_dbov - 2.0).max(level::SILENCE_DBOV);
+        }
     }
 
     /// A probability from the detector; `fed` counts the samples that it was given.

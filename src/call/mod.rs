@@ -221,6 +221,7 @@ impl Call {
         sink.recording(self.recorder.pair(Some(&tick.incoming), Some(&ours)));
         if self.line.hears() {
             let attend = self.phase == Phase::Script && !self.keys_only() || self.bridged();
+            self.hearing.ours(audible.then_some(&ours));
             self.hearing.frame(now, &tick.incoming, attend, |samples| sink.voice(samples));
             if self.line.emotion {
                 self.prosody.push(tick.incoming.samples());

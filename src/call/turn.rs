@@ -167,6 +167,7 @@ impl Call {
                     self.recognize(now, Role::Final, Arc::clone(&pcm));
                     self.ask_for_the_end(now, pcm);
                     self.hold_open(now);
+                    self.doubt_pauses(now);
                 }
                 Sound::Resumed => self.resumed(),
                 Sound::Turn { start, end, waited_ms, pcm } => self.turn_ended(now, start, end, waited_ms, pcm),
@@ -369,7 +370,12 @@ impl Call {
         // In doubt, a listener's sound and what has no words are no interruption; a yes is one where it is waited for.
         if turn.doubtful {
             let awaited = self.line.understanding.awaits_yes_no(self.listening.as_ref());
-            if !text.chars().any(char::is_alphanumeric) || !awaited && flow::is_backchannel(&text) {
+            // Our line went on after it: it was short.
+            let short = !self.speaking.is_held();
+            if !text.chars().any(char::is_alphanumeric)
+                || !awaited && flow::is_backchannel(&text)
+                || short && !self.means_to_stop(&text)
+            {
                 return self.go_on(now);
             }
             self.barged_in(now);

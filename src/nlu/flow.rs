@@ -15,6 +15,8 @@ const HANGING: &[&str] = &[
     "am", "will", "would", "could", "can", "should", "do", "does", "i", "i'm", "it's", "um", "uh", "er", "erm", "like",
     "then", "also", "want", "need",
 ];
+/// Single words by which a speaker is stopped.
+const STOP: &[&str] = &["stop", "wait", "hello", "hey", "sorry", "pardon", "what", "no", "agent", "operator", "help"];
 /// A listener's sound is no longer than this, in words.
 const MOST_BACKCHANNEL: usize = 3;
 
@@ -29,6 +31,11 @@ fn words(text: &str) -> Vec<String> {
 pub fn is_backchannel(text: &str) -> bool {
     let words = words(text);
     !words.is_empty() && words.len() <= MOST_BACKCHANNEL && words.iter().all(|w| BACKCHANNEL.contains(&w.as_str()))
+}
+
+/// Whether this one word asks whoever speaks to stop: "wait", "hello?".
+pub fn is_stop(text: &str) -> bool {
+    matches!(words(text).as_slice(), [word] if STOP.contains(&word.as_str()))
 }
 
 /// Whether this breaks off where more must come: "my number is", "I want to", "and um".
@@ -52,6 +59,12 @@ mod tests {
         for text in ["", "No.", "Stop.", "Yes, my account", "Okay, what is my balance", "Wait a second"] {
             assert!(!is_backchannel(text), "{text}");
         }
+    }
+
+    #[test]
+    fn one_word_stops_a_speaker_and_others_do_not() {
+        assert!(is_stop("Wait!") && is_stop("Hello?"));
+        assert!(!is_stop("Mom.") && !is_stop("") && !is_stop("wait for it"));
     }
 
     #[test]

@@ -88,16 +88,17 @@ impl Store {
             let kept = sqlx::query("SELECT outcome, transcript FROM calls WHERE id = ?").bind(&id);
             let Some(kept) = kept.fetch_optional(&mut *tx).await? else { continue };
             let json = |source| StoreError::Transcript { id: id.clone(), source };
-            let mut outcome: Outcome = serde_json::from_str(&kept.try_get::<String, _>("outcome")?).map_err(json)?;
+            // What cannot be read cannot be cleaned of feelings: it goes, and holds up no other call.
+            let unreadable = |_| Outcome::Ended { reason: "unreadable".into() };
+            let outcome = kept.try_get::<String, _>("outcome")?;
+            let mut outcome: Outcome = serde_json::from_str(&outcome).unwrap_or_else(unreadable);
             outcome.forget_feelings();
-            let transcript = match kept.try_get::<Option<String>, _>("transcript")? {
-                Some(text) => {
-                    let mut record: CallRecord = serde_json::from_str(&text).map_err(json)?;
-                    record.forget_feelings();
-                    Some(serde_json::to_string(&record).map_err(json)?)
-                }
-                None => None,
-            };
+            let record = kept.try_get::<Option<String>, _>("transcript")?;
+            let record = record.and_then(|text| serde_json::from_str::<CallRecord>(&text).ok()).map(|mut record| {
+                record.forget_feelings();
+                serde_json::to_string(&record)
+            });
+            let transcript = record.transpose().map_err(json)?;
             sqlx::query("UPDATE calls SET frustration_peak = NULL, outcome = ?, transcript = ? WHERE id = ?")
                 .bind(serde_json::to_string(&outcome).map_err(json)?)
                 .bind(transcript)

@@ -269,7 +269,8 @@ async fn an_id_that_is_a_path_is_refused_everywhere() {
     assert_eq!(store.forget("1").await.expect("forgotten"), 1);
     assert!(outside.exists());
     // An id that got into the file by another way.
-    sqlx::query("INSERT INTO calls VALUES ('../../outside', 0, 0, '1', '1', '', '', '', '', 0, 1, NULL)")
+    sqlx::query("INSERT INTO calls (id, started_ms, duration_ms, caller, caller_key, called, transport, plan, outcome, has_recording)
+         VALUES ('../../outside', 0, 0, '1', '1', '', '', '', '', 1)")
         .execute(&store.pool)
         .await
         .expect("inserted");

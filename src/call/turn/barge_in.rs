@@ -8,8 +8,11 @@ use crate::call::io::Report;
 use crate::call::timers::Timer;
 use crate::call::{Call, Phase};
 use crate::dialplan::script;
+use crate::nlu::flow;
 use crate::speech::emotion;
 
+/// A sound over our line that pauses sooner is a listener's until its words say otherwise: our line goes on meanwhile.
+const SHORT: Duration = Duration::from_millis(700);
 /// Speech over our line that lasts this long takes the floor whatever its words are.
 const DOUBT: Duration = Duration::from_millis(900);
 
@@ -55,10 +58,45 @@ impl Call {
         }
     }
 
-    /// The time of doubt is over: whoever still speaks, or is not heard yet, takes the floor.
+    /// A sound over our line pauses. If it was short our line goes on at once, from where it was; should the words turn out
+    /// to be meant for us, it stops again.
+    pub(super) fn doubt_pauses(&mut self, now: Instant) {
+        let Some(turn) = self.turns.waiting.back().filter(|turn| turn.doubtful) else { return };
+        let spoke = self.hearing.position().saturating_sub(self.hearing.silence() + turn.start);
+        if self.length(spoke) < SHORT {
+            self.resume_line();
+            self.log.event(now, "our line goes on after a short sound over it");
+        }
+    }
+
+    /// Whether one word, said shortly over our line, is meant to stop it.
+    pub(super) fn means_to_stop(&self, text: &str) -> bool {
+        let understanding = &self.line.understanding;
+        text.split_whitespace().count() > 1
+            || flow::is_stop(text)
+            || understanding.at_once(text, self.listening.as_ref(), self.today).is_some_and(|m| !m.is_nothing())
+    }
+
+    /// How long so many samples are.
+    fn length(&self, samples: u64) -> Duration {
+        Duration::from_micros(samples * 1_000_000 / u64::from(self.rate.hz()))
+    }
+
+    /// Our line goes on from where it was held.
+    fn resume_line(&mut self) {
+        if self.speaking.is_held() {
+            self.speaking.hold(false);
+            self.hearing.we_start(self.speaking.interruptible());
+            self.report(Report::WentOn);
+        }
+    }
+
+    /// The time of doubt is over: whoever still speaks takes the floor; whoever does not is known by their words.
     pub(in crate::call) fn doubt_over(&mut self, now: Instant) {
         if self.turns.waiting.back().is_some_and(|turn| turn.doubtful) {
-            self.barged_in(now);
+            if self.hearing.silence() == 0 && self.hearing.is_active() || self.speaking.is_held() {
+                self.barged_in(now);
+            }
         } else if self.speaking.is_held() {
             self.go_on(now);
         }
@@ -67,11 +105,9 @@ impl Call {
     /// They do not: our line goes on from where it was.
     pub(super) fn go_on(&mut self, now: Instant) {
         self.timers.clear(Timer::Doubt);
-        self.speaking.hold(false);
+        self.resume_line();
         self.turns.silenced = None;
-        self.hearing.we_start(self.speaking.interruptible());
         self.log.event(now, "our line went on after a sound that was no interruption");
-        self.report(Report::WentOn);
         let Some(turn) = self.turns.waiting.back_mut() else { return };
         turn.doubtful = false;
         turn.ignored = true;

@@ -9,7 +9,7 @@ use crate::call::io::Output;
 use crate::call::ports::{
     AbortFlag, Done, Hint, JobError, Recognizer, Role, Synthesizer, Transcript, TurnDetector, VoiceDetector,
 };
-use crate::cli::sentences::{Meaning, Sentences};
+use crate::cli::sentences::Sentences;
 use crate::sim::Engines;
 
 /// What the models take, Hz.
@@ -33,6 +33,7 @@ impl Ears {
     pub(super) fn load() -> anyhow::Result<Self> {
         use anyhow::Context;
 
+        use crate::cli::sentences::Meaning;
         use crate::engine::models::Registry;
         use crate::engine::piper::{Manner, Piper};
         use crate::engine::silero::Silero;
