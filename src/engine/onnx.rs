@@ -35,7 +35,9 @@ pub(super) fn session(model: &str, path: &Path) -> Result<Session, EngineError> 
     let refused = |error: &dyn std::fmt::Display| EngineError::model(model, error);
     let builder = Session::builder().map_err(|error| refused(&error))?;
     let builder = builder.with_intra_threads(1).map_err(|error| refused(&error))?;
-    let mut builder = builder.with_inter_threads(1).map_err(|error| refused(&error))?;
+    let builder = builder.with_inter_threads(1).map_err(|error| refused(&error))?;
+    // Speech has a new length each time: a plan of memory for each length would be kept, and hardly ever used again.
+    let mut builder = builder.with_memory_pattern(false).map_err(|error| refused(&error))?;
     builder.commit_from_file(path).map_err(|error| refused(&error))
 }
 
