@@ -23,6 +23,8 @@ const BELOW_PEAK_DB: f32 = 35.0;
 const ECHO_BELOW_DB: f32 = 12.0;
 /// How fast our own level is forgotten, dB a frame: an echo that is 240 ms late is still below the bound.
 const ECHO_FADES_DB: f32 = 0.25;
+/// The same between our lines: nothing of them comes back for long.
+const ECHO_ENDS_DB: f32 = 2.25;
 /// How fast the loudest is forgotten, dB a frame: 5 dB a second.
 const PEAK_FADES_DB: f32 = 0.1;
 /// A window of the detector, ms.
@@ -136,14 +138,11 @@ impl Hearing {
         self.watch();
     }
 
-    /// What we send, before the caller's frame of the same 20 ms: the caller may hear themselves answered by it.
+    /// What we send in the 20 ms of the next frame, `None` between our lines: what comes back of it is not the caller.
     pub fn ours(&mut self, frame: Option<&Frame>) {
-        let faded = (self.ours_dbov - ECHO_FADES_DB).max(level::SILENCE_DBOV);
-        self.ours_dbov = frame.map_or(faded, |frame| level::dbov(frame).max(faded));
-        if frame.is_none() {
-            // Between our lines nothing of them comes back for long.
-            self.ours_dbov = (self.ours_dbov - 2.0).max(level::SILENCE_DBOV);
-        }
+        let (level, fades) =
+            frame.map_or((level::SILENCE_DBOV, ECHO_ENDS_DB), |frame| (level::dbov(frame), ECHO_FADES_DB));
+        self.ours_dbov = level.max(self.ours_dbov - fades);
     }
 
     /// A probability from the detector; `fed` counts the samples that it was given.

@@ -1,13 +1,16 @@
 //! What comes down a line that is no caller, or hardly one: sounds that never stop, silence, loss, jumps, a path that
 //! breaks. The call stays in a defined state, and ends.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use sidetone::audio::g711;
 use sidetone::call::io::Report;
 use sidetone::call::record::Outcome;
 use sidetone::dialplan::script::TransferFailure;
-use sidetone::sim::{Act, AgentManner, Costs, FarEnd, Link, Played, Scenario, Step, play, play_with};
+use sidetone::sim::{
+    Act, AgentManner, Costs, Engines, FarEnd, Link, Played, Scenario, Scripted, Step, play, play_with,
+};
 
 use super::{MENU, at, plan_of, said, test_line};
 
@@ -40,9 +43,9 @@ fn header(sequence: u16, timestamp: u32, ssrc: u32) -> Vec<u8> {
 }
 
 /// Engines that hear a sound and no words in it.
-struct Wordless(sidetone::sim::Scripted);
+struct Wordless(Scripted);
 
-impl sidetone::sim::Engines for Wordless {
+impl Engines for Wordless {
     fn voice(&mut self, samples: &[i16]) -> Vec<(u64, f32)> {
         self.0.voice(samples)
     }
@@ -54,7 +57,7 @@ impl sidetone::sim::Engines for Wordless {
 fn listens_to(sample: impl Fn(f32) -> f32) -> Played {
     let mut scenario = Scenario::new(Vec::new());
     scenario.agents = vec![AgentManner::Leaves(Duration::from_secs(2), Duration::from_secs(30))];
-    let mut engines = Wordless(sidetone::sim::Scripted::new(Costs::default()));
+    let mut engines = Wordless(Scripted::new(Costs::default()));
     play_with(&test_line(), scenario, &mut Source { sample, packets: 0 }, &mut engines)
 }
 
@@ -151,11 +154,44 @@ fn a_stream_that_jumps_goes_on() {
     for (name, jump) in jumps {
         let acts = vec![Act::Say("when are you open"), Act::Say("what are your hours"), Act::HangUp];
         let mut caller = Jumping { caller: sidetone::sim::caller(acts), sent: 0, jump };
-        let mut engines = sidetone::sim::Scripted::new(Costs::default());
+        let mut engines = Scripted::new(Costs::default());
         let played = play_with(&test_line(), Scenario::new(Vec::new()), &mut caller, &mut engines);
         let answers = said(&played).matches("From eight to eight.").count();
         assert!(answers >= 1, "{name}: {:?}", played.reports);
         assert!(played.ended, "{name}");
+    }
+}
+
+/// A telephone whose microphone hears its loudspeaker, this late and this much softer, and by which nobody sits.
+struct Echoing {
+    line: VecDeque<i16>,
+    gain: f32,
+    sent: u32,
+}
+
+impl FarEnd for Echoing {
+    fn hear(&mut self, _: Instant, packet: &[u8]) {
+        let back = packet.iter().skip(12).map(|&byte| (f32::from(g711::mu_decode(byte)) * self.gain) as i16);
+        self.line.extend(back);
+    }
+    fn step(&mut self, _: Instant) -> Step {
+        let mut packet = header(self.sent as u16, self.sent * FRAME, 5);
+        packet.extend((0..FRAME).map(|_| g711::mu_encode(self.line.pop_front().unwrap_or(0))));
+        self.sent += 1;
+        Step { packet: Some(packet), hang_up: self.sent > 600 }
+    }
+}
+
+#[test]
+fn our_own_echo_stops_no_prompt() {
+    for (late_ms, below_db) in [(60, 15.0), (120, 18.0), (200, 18.0)] {
+        let gain = 10f32.powf(-below_db / 20.0);
+        let mut caller = Echoing { line: vec![0; late_ms * 8].into(), gain, sent: 0 };
+        let mut engines = Scripted::new(Costs::default());
+        let played = play_with(&test_line(), Scenario::new(Vec::new()), &mut caller, &mut engines);
+        let stopped = at(&played, |r| matches!(r, Report::Interrupted { .. } | Report::WentOn));
+        assert_eq!(stopped, None, "{late_ms} ms, {below_db} dB: {:?}", played.reports);
+        assert!(said(&played).contains("How can I help?"), "{:?}", played.reports);
     }
 }
 
@@ -174,7 +210,7 @@ impl FarEnd for Gone {
 
 #[test]
 fn a_media_path_that_stops_ends_the_call_and_says_so() {
-    let mut engines = sidetone::sim::Scripted::new(Costs::default());
+    let mut engines = Scripted::new(Costs::default());
     let played = play_with(&plan_of(MENU, &[]), Scenario::new(Vec::new()), &mut Gone(0), &mut engines);
     assert!(played.ended);
     let reason = Outcome::Ended { reason: "the media path stopped".into() };
