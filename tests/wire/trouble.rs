@@ -133,13 +133,14 @@ async fn an_agent_whose_address_does_not_resolve_is_told_to_the_caller() {
     house.server.shutdown().await;
 }
 
-/// Hears what the scripted voice says, and panics where that is "panic".
+/// Hears what the scripted voice says, and panics where that begins with "please" ("panic" itself comes last, where a
+/// busy machine's concealed packet may cost it letters).
 struct Fragile(ScriptedRecognizer);
 
 impl Recognizer for Fragile {
     fn recognize(&mut self, pcm: &[f32], hint: &Hint, role: Role, abort: &AbortFlag) -> Result<Transcript, JobError> {
         let transcript = self.0.recognize(pcm, hint, role, abort)?;
-        assert!(!transcript.text.contains("panic"), "the model met what it cannot take");
+        assert!(!transcript.text.starts_with("pl"), "the model met what it cannot take");
         Ok(transcript)
     }
 }
