@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::audio::{Frame, Rate, level};
+use crate::speech::echo::Echo;
 use crate::speech::floor::{Act, BargeIn, Floor};
 use crate::speech::gate::{Gate, Passed};
 use crate::speech::utterance::{Endpointing, Event, Segmenter};
@@ -19,8 +20,11 @@ use crate::speech::utterance::{Endpointing, Event, Segmenter};
 const WORK_AHEAD_MS: u64 = 64;
 /// A frame this far below the loudest of the last seconds is no speech, whatever the detector still feels of it, dB.
 const BELOW_PEAK_DB: f32 = 35.0;
-/// What comes back of our own line on a telephone is at least this far below it; a caller who speaks over it is not (dB).
+/// What comes back of our own line on a telephone is at least this far below it, dB.
 const ECHO_BELOW_DB: f32 = 12.0;
+/// What is that soft is our line if one delayed copy of it explains this share. Of what a room or a hybrid sent back 97 in
+/// 100 stretches reach it, of 25 other speakers' words over the same line 4 in 100.
+const ECHO_SHARE: f32 = 0.25;
 /// How fast our own level is forgotten, dB a frame: an echo that is 240 ms late is still below the bound.
 const ECHO_FADES_DB: f32 = 0.25;
 /// The same between our lines: nothing of them comes back for long.
@@ -80,6 +84,7 @@ pub struct Hearing {
     peak_dbov: f32,
     /// Loudest that our own line was of late, dBov.
     ours_dbov: f32,
+    echo: Echo,
     latest: Instant,
     worked_ahead: bool,
     sounds: VecDeque<Sound>,
@@ -98,6 +103,7 @@ impl Hearing {
             audible_to: 0,
             peak_dbov: level::SILENCE_DBOV,
             ours_dbov: level::SILENCE_DBOV,
+            echo: Echo::default(),
             latest: now,
             worked_ahead: false,
             sounds: VecDeque::new(),
@@ -115,11 +121,7 @@ impl Hearing {
         self.latest = now;
         self.position += frame.samples().len() as u64;
         self.segmenter.audio(frame.samples());
-        let loudness = level::dbov(frame);
-        self.peak_dbov = loudness.max(self.peak_dbov - PEAK_FADES_DB);
-        if loudness > self.peak_dbov - BELOW_PEAK_DB && loudness > self.ours_dbov - ECHO_BELOW_DB {
-            self.audible_to = self.position;
-        }
+        self.echo.theirs(frame);
         match self.gate.push(frame) {
             Passed::Opened { from, pcm } if attend => {
                 if self.stretches.len() == STRETCHES {
@@ -135,7 +137,17 @@ impl Hearing {
             }
             _ => self.segmented(self.position, 0.0),
         }
+        let loudness = level::dbov(frame);
+        self.peak_dbov = loudness.max(self.peak_dbov - PEAK_FADES_DB);
+        if self.gate.is_open() && loudness > self.peak_dbov - BELOW_PEAK_DB && !self.is_echo(loudness) {
+            self.audible_to = self.position;
+        }
         self.watch();
+    }
+
+    /// Whether a frame is our own line coming back. A caller who speaks over it, and softly, looks otherwise.
+    fn is_echo(&self, loudness: f32) -> bool {
+        loudness <= self.ours_dbov - ECHO_BELOW_DB && self.echo.share() >= ECHO_SHARE
     }
 
     /// What we send in the 20 ms of the next frame, `None` between our lines: what comes back of it is not the caller.
@@ -143,6 +155,7 @@ impl Hearing {
         let (level, fades) =
             frame.map_or((level::SILENCE_DBOV, ECHO_ENDS_DB), |frame| (level::dbov(frame), ECHO_FADES_DB));
         self.ours_dbov = level.max(self.ours_dbov - fades);
+        self.echo.ours(frame);
     }
 
     /// A probability from the detector; `fed` counts the samples that it was given.

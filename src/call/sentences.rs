@@ -5,8 +5,15 @@
 
 /// A sentence longer than this is cut at its clauses (about 7 s of speech).
 const LONG: usize = 110;
-/// The first sentence is cut at its first clause if it is longer than this: its sound is waited for.
-const LONG_FIRST: usize = 70;
+/// The first sentence is cut at its first clause, or where characters are read out, if it is longer than this: its sound is
+/// waited for, 10 ms of work a letter.
+const LONG_FIRST: usize = 45;
+/// A first piece shorter than this is over before the next is rendered (0.8 s of speech).
+const SHORT_FIRST: usize = 12;
+/// Letters that take as long as a digit or letter that is read out alone.
+const READ_OUT: usize = 6;
+/// Characters that are read out without a pause; as many, or more, after it.
+const GROUP: usize = 3;
 /// No piece is longer, marks or not (about 12 s of speech, and a second of work).
 const MOST: usize = 180;
 /// A piece shorter than this is not cut off: it would be spoken too hastily to be worth the pause.
@@ -47,12 +54,58 @@ pub fn sentences(text: &str) -> Vec<String> {
 
 /// The sooner the first piece is rendered, the sooner the answer is heard.
 fn cut_first(pieces: &mut Vec<String>) {
-    let Some(first) = pieces.first().filter(|first| first.len() > LONG_FIRST) else { return };
-    let fits = |&(at, _): &(usize, char)| (SHORT..=LONG_FIRST).contains(&at) && first.len() - at > SHORT;
-    let Some((at, _)) = marks(first).find(fits) else { return };
-    let end = end_of_mark(first, at);
-    let (one, rest) = (first[..end].trim().to_string(), first[end..].trim().to_string());
-    pieces.splice(..1, [one, rest]);
+    let Some(first) = pieces.first().filter(|first| letters(first) > LONG_FIRST) else { return };
+    let after_marks = marks(first).map(|(at, _)| end_of_mark(first, at));
+    let mut places: Vec<usize> = after_marks.chain(groups(first)).collect();
+    places.sort_unstable();
+    let fits = |&at: &usize| {
+        let (one, rest) = first.split_at(at);
+        (SHORT_FIRST..=LONG).contains(&letters(one.trim())) && letters(rest.trim()) >= SHORT_FIRST
+    };
+    let Some(at) = places.into_iter().find(fits) else { return };
+    let (one, rest) = first.split_at(at);
+    let two = [one.trim().to_string(), rest.trim().to_string()];
+    pieces.splice(..1, two);
+}
+
+/// How long a text takes to say, in letters: characters between spaces are read out one by one.
+fn letters(text: &str) -> usize {
+    text.split(' ').map(|word| if is_read_out(word) { READ_OUT } else { word.len() + 1 }).sum::<usize>().saturating_sub(1)
+}
+
+fn is_read_out(word: &str) -> bool {
+    let word = word.trim_end_matches(['.', ',', '?', '!', ';', ':']);
+    !matches!(word, "a" | "A" | "I") && word.chars().count() == 1 && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '+')
+}
+
+/// Where one pauses when characters are read out: before them, and after each few.
+fn groups(text: &str) -> impl Iterator<Item = usize> + '_ {
+    let mut run = 0;
+    let words = text.split_inclusive(' ').scan(0, |at, word| {
+        let begins = *at;
+        *at += word.len();
+        Some((begins, word.trim_end()))
+    });
+    let mut words: Vec<(usize, bool)> = words.map(|(at, word)| (at, is_read_out(word))).collect();
+    // One alone is a name or a count, not something that is read out.
+    for n in 0..words.len() {
+        let beside = |n: usize| words.get(n).is_some_and(|word| word.1);
+        let alone = !(beside(n + 1) || n > 0 && beside(n - 1));
+        words[n].1 &= !alone;
+    }
+    let mut places = Vec::new();
+    for (n, &(at, read_out)) in words.iter().enumerate() {
+        if !read_out {
+            run = 0;
+            continue;
+        }
+        let left = words[n..].iter().take_while(|word| word.1).count();
+        if run == 0 || run % GROUP == 0 && left >= GROUP {
+            places.push(at);
+        }
+        run += 1;
+    }
+    places.into_iter()
 }
 
 /// The clauses of a sentence, for a synthesiser that must be told of each pause.
@@ -185,13 +238,23 @@ mod tests {
     #[test]
     fn the_first_piece_is_short_where_a_clause_allows_it() {
         assert_eq!(
-            sentences("Thank you for calling the bank, what can I do for you today? I can tell you your balance."),
-            ["Thank you for calling the bank, what can I do for you today?", "I can tell you your balance."]
+            sentences("Thank you for calling, what can I do today? I can tell you your balance."),
+            ["Thank you for calling, what can I do today?", "I can tell you your balance."]
         );
         assert_eq!(
             sentences("Thank you for calling the First National Bank, what is it that I can do for you today?"),
             ["Thank you for calling the First National Bank,", "what is it that I can do for you today?"]
         );
+    }
+
+    #[test]
+    fn what_is_read_out_begins_a_piece_and_pauses_between_its_groups() {
+        assert_eq!(sentences("You called from + 1 5 5 5 0 1 0 0."), ["You called from", "+ 1 5 5 5 0 1 0 0."]);
+        assert_eq!(sentences("1 2 3 4 5 6 7 8, is that right?"), ["1 2 3", "4 5 6 7 8, is that right?"]);
+        assert_eq!(sentences("It is 1 2 3 4 5 6 7 8."), ["It is 1 2 3", "4 5 6 7 8."]);
+        for whole in ["Your code is 1 2 3 4.", "I have a plan B for you and a good friend of mine, I hope."] {
+            assert_eq!(sentences(whole).len(), 1, "{:?}", sentences(whole));
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 pub mod baseline;
 pub mod commit;
+pub mod echo;
 pub mod emotion;
 pub mod floor;
 pub mod gate;

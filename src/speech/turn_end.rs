@@ -36,9 +36,9 @@ const UNFINISHED_MS: u32 = 1_500;
 /// Silence after which words that leave nothing open end the turn, ms.
 const COMPLETE_MS: u32 = 160;
 /// Words that can stand alone, in a voice that fell, in one that did not, or unknown.
-const LIKELY_MS: (u32, u32, u32) = (400, 1_000, 700);
+const LIKELY_MS: (u32, u32, u32) = (500, 1_000, 700);
 /// Words that say nothing, in a voice that fell, in one that did not, or unknown.
-const UNKNOWN_MS: (u32, u32, u32) = (800, 1_200, 1_000);
+const UNKNOWN_MS: (u32, u32, u32) = (1_000, 1_200, 1_100);
 
 /// Silence that ends the turn, ms, for a listener of this `patience` (1 as measured, 2 waits twice as long where anything
 /// is open). It falls as evidence comes in, and rises when the evidence speaks for more to come.

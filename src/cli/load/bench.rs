@@ -59,7 +59,7 @@ pub(super) async fn run(to: &Path) -> anyhow::Result<()> {
     // The first calls fill the caches, as the first callers of a day do.
     server.load(1, vec![ask(&hours), ask(&balance)]).await?;
     let cached = server.load_in_turn(5, vec![ask(&hours), ask(&hours)]).await?;
-    let synth = server.load_in_turn(5, vec![ask(&balance), ask(&balance)]).await?;
+    let synth = server.load_in_turn(8, vec![ask(&balance)]).await?;
     let barge = server.load_in_turn(8, vec![Turn::Interrupt(angry)]).await?;
     let mut talking = Vec::new();
     for callers in STEPS {
