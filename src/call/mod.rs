@@ -45,7 +45,7 @@ use io::{Finish, Input, Output, Report, Side, Sink};
 use leg::{LegConfig, MediaLeg, Received};
 use line::Line;
 use logbook::{Header, Logbook};
-use ports::{Done, JobError, Kind, SayId};
+use ports::{Done, Hint, JobError, Kind, SayId};
 use record::{CallRecord, Outcome};
 use speaking::{Manner, Speaking};
 use timers::{Timer, Timers};
@@ -86,6 +86,8 @@ pub struct Call {
     speaking: Speaking,
     was_audible: bool,
     script: Script,
+    /// What helps to hear the words that are listened for.
+    hint: Hint,
     today: Date,
     listening: Option<Listen>,
     keypad: Keypad,
@@ -132,6 +134,7 @@ impl Call {
             today,
             line,
             listening: None,
+            hint: Hint::Open,
             keypad: Keypad::idle(),
             mashing: Mashing::default(),
             typed_ahead: None,

@@ -63,9 +63,11 @@ pub enum Hint {
     YesNo,
     /// A day.
     Date,
-    /// Words that are likely here, as running text: a state's phrases, names from the caller's profile. What is longer
-    /// than 400 letters is cut.
+    /// One of these is awaited, with commas between them: what a slot may be. What is longer than 400 letters is cut.
     Words(Arc<str>),
+    /// Anything, though these are likely: words of the intents that the state waits for, names from the caller's profile.
+    /// Cut like the last.
+    Topics(Arc<str>),
 }
 
 /// Sound to be turned into words.

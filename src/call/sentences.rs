@@ -70,12 +70,17 @@ fn cut_first(pieces: &mut Vec<String>) {
 
 /// How long a text takes to say, in letters: characters between spaces are read out one by one.
 fn letters(text: &str) -> usize {
-    text.split(' ').map(|word| if is_read_out(word) { READ_OUT } else { word.len() + 1 }).sum::<usize>().saturating_sub(1)
+    text.split(' ')
+        .map(|word| if is_read_out(word) { READ_OUT } else { word.len() + 1 })
+        .sum::<usize>()
+        .saturating_sub(1)
 }
 
 fn is_read_out(word: &str) -> bool {
     let word = word.trim_end_matches(['.', ',', '?', '!', ';', ':']);
-    !matches!(word, "a" | "A" | "I") && word.chars().count() == 1 && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '+')
+    !matches!(word, "a" | "A" | "I")
+        && word.chars().count() == 1
+        && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '+')
 }
 
 /// Where one pauses when characters are read out: before them, and after each few.

@@ -68,8 +68,9 @@ impl Call {
     }
 
     fn listen(&mut self, now: Instant, listen: Listen) {
-        let hint = self.line.understanding.hint(&listen.expect);
-        let usual = if matches!(hint, Hint::Digits { .. }) { Endpointing::digits() } else { Endpointing::default() };
+        self.hint = self.line.understanding.hint(&listen.expect, &self.script.names());
+        let usual =
+            if matches!(self.hint, Hint::Digits { .. }) { Endpointing::digits() } else { Endpointing::default() };
         let end_silence_ms = (usual.end_silence_ms as f32 * waits(listen.patience)) as u32;
         self.hearing.expect(Endpointing { end_silence_ms, ..usual });
         self.timers.clear(Timer::NoInput);

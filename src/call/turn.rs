@@ -211,7 +211,7 @@ impl Call {
     }
 
     fn recognize(&mut self, now: Instant, role: Role, pcm: Arc<[i16]>) {
-        let hint = self.listening.as_ref().map_or(Hint::Open, |l| self.line.understanding.hint(&l.expect));
+        let hint = self.listening.as_ref().map_or(Hint::Open, |_| self.hint.clone());
         let rate = self.rate;
         let Some(turn) = self.turns.waiting.back_mut().filter(|t| t.ended.is_none() || role == Role::Final) else {
             return;

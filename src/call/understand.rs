@@ -2,6 +2,7 @@
 //!
 //! Trained once, when a plan is loaded, from the plan's own examples; shared by all its calls.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -16,6 +17,7 @@ use crate::nlu::keypad::{EntryRule, LONGEST};
 use crate::nlu::language::{self, Language};
 use crate::nlu::passing::in_passing;
 use crate::nlu::slots::{self, Fill, SlotKind};
+use crate::nlu::text;
 use crate::speech::turn_end::Words;
 
 /// While a slot is asked for, an intent must be plainer: digits and names resemble many things a little.
@@ -74,7 +76,16 @@ pub struct Understanding {
     person: Option<usize>,
     /// The language that callers of the plan speak.
     language: &'static dyn Language,
+    /// Of each intent, then of each knowledge entry, the words that tell it from the others.
+    words: Vec<Vec<String>>,
 }
+
+/// So many letters of likely words help a recogniser; more would cost it time.
+const MOST_TOPICS: usize = 300;
+/// Words that most intents share help nobody.
+const MOST_SHARED: usize = 2;
+/// Shorter words are mostly of grammar.
+const LEAST_WORD: usize = 4;
 
 impl Understanding {
     /// The texts whose embeddings [`Understanding::train`] wants: every intent's examples and its name, as far as that
@@ -109,7 +120,8 @@ impl Understanding {
             let asking = intent.examples.iter().filter(|example| language.asks_for_person(example)).count();
             asking > 0 && asking * 2 >= intent.examples.len()
         });
-        Self { plan, classifier, kinds, person, language }
+        let words = telling_words(&texts);
+        Self { plan, classifier, kinds, person, language, words }
     }
 
     /// What can be told from the words alone, without an embedding: a slot's value, a yes or no, an example's own words.
@@ -292,8 +304,8 @@ impl Understanding {
         !asked.is_some_and(numeric) || !taken.iter().any(|(slot, _)| numeric(*slot))
     }
 
-    /// What helps the recogniser to hear this.
-    pub fn hint(&self, expect: &Expect) -> Hint {
+    /// What helps the recogniser to hear this; `names` are the caller's own, from their profile.
+    pub fn hint(&self, expect: &Expect, names: &[String]) -> Hint {
         match expect {
             Expect::YesNo => Hint::YesNo,
             Expect::Slot { slot } => match self.kinds.get(*slot) {
@@ -306,9 +318,14 @@ impl Understanding {
                 Some(SlotKind::YesNo) => Hint::YesNo,
                 Some(SlotKind::Date) => Hint::Date,
                 Some(SlotKind::Choice(choices)) => Hint::Words(choices.join(", ").into()),
+                Some(SlotKind::Name) => topics(names),
                 _ => Hint::Open,
             },
-            Expect::Intents { .. } => Hint::Open,
+            Expect::Intents { intents, .. } => {
+                let entries = self.plan.intents().len()..;
+                let expected = intents.iter().copied().chain(entries.take_while(|&n| n < self.words.len()));
+                topics(names.iter().chain(expected.filter_map(|n| self.words.get(n)).flatten()))
+            }
         }
     }
 
@@ -326,6 +343,44 @@ impl Understanding {
         };
         slot.keypad.then(|| EntryRule::number(length.0, length.1))
     }
+}
+
+/// Likely words as a recogniser takes them.
+fn topics<'a>(words: impl IntoIterator<Item = &'a String>) -> Hint {
+    let mut text = String::new();
+    for word in words {
+        if text.split(", ").any(|known| known == word) {
+            continue;
+        }
+        if text.len() + word.len() > MOST_TOPICS {
+            break;
+        }
+        text.push_str(if text.is_empty() { "" } else { ", " });
+        text.push_str(word);
+    }
+    if text.is_empty() { Hint::Open } else { Hint::Topics(text.into()) }
+}
+
+/// Of each class, the words of its texts that hardly any other class has.
+fn telling_words(classes: &[Vec<String>]) -> Vec<Vec<String>> {
+    let of = |texts: &Vec<String>| -> Vec<String> {
+        let mut words: Vec<String> = Vec::new();
+        for word in texts.iter().flat_map(|text| text::words(text)) {
+            if word.chars().count() >= LEAST_WORD && !words.contains(&word) {
+                words.push(word);
+            }
+        }
+        words
+    };
+    let all: Vec<Vec<String>> = classes.iter().map(of).collect();
+    let mut shared: BTreeMap<&str, usize> = BTreeMap::new();
+    for word in all.iter().flatten() {
+        *shared.entry(word).or_default() += 1;
+    }
+    let telling = |words: &Vec<String>| -> Vec<String> {
+        words.iter().filter(|word| shared.get(word.as_str()).is_some_and(|&n| n <= MOST_SHARED)).cloned().collect()
+    };
+    all.iter().map(telling).collect()
 }
 
 /// The language's slots are understood by these means.

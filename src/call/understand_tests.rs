@@ -139,3 +139,22 @@ fn an_intents_name_is_an_example_of_it() {
         heard(&understanding, "order status", &listen(Expect::Intents { intents: vec![0, 1, 2], keys: vec![] }, &[]));
     assert_eq!(meaning.intent.map(|(intent, _)| intent), Some(0));
 }
+
+#[test]
+fn what_is_awaited_and_who_calls_helps_the_recogniser() {
+    let understanding = understanding();
+    let name = ["Ann Archer".to_owned()];
+    let likely = |expect: &Expect| match understanding.hint(expect, &name) {
+        Hint::Topics(words) => words.to_string(),
+        other => panic!("{other:?}"),
+    };
+    let here = likely(&Expect::Intents { intents: vec![0, 1], keys: Vec::new() });
+    for word in ["Ann Archer", "order", "parcel", "return"] {
+        assert!(here.split(", ").any(|likely| likely == word), "{word}: {here}");
+    }
+    assert!(!here.contains("person"), "another state's: {here}");
+    assert!(here.len() <= MOST_TOPICS);
+    assert_eq!(likely(&Expect::Slot { slot: 1 }), "Ann Archer");
+    assert_eq!(understanding.hint(&Expect::Slot { slot: 1 }, &[]), Hint::Open);
+    assert_eq!(understanding.hint(&Expect::Slot { slot: 3 }, &name), Hint::Words("savings, checking".into()));
+}

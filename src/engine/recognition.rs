@@ -122,8 +122,8 @@ impl Recognizer for Ears {
         let other = match (role, hint) {
             (Role::Partial, _) => return self.hear(roles.partials, &sound),
             (Role::Final, Hint::Digits { .. }) => return self.hear(roles.expected, &sound),
-            (Role::Final, Hint::Open) if pcm.len() < ALONE => return self.hear(roles.unsure, &sound),
-            (Role::Final, Hint::Open) => roles.unsure,
+            (Role::Final, Hint::Open | Hint::Topics(_)) if pcm.len() < ALONE => return self.hear(roles.unsure, &sound),
+            (Role::Final, Hint::Open | Hint::Topics(_)) => roles.unsure,
             (Role::Final, _) => roles.expected,
         };
         let first = self.hear(roles.finals, &sound)?;

@@ -138,7 +138,7 @@ impl Whisper {
             Hint::Digits { .. } => &self.digits,
             Hint::YesNo => &self.yes_no,
             Hint::Date => &self.date,
-            Hint::Words(text) => {
+            Hint::Words(text) | Hint::Topics(text) => {
                 let cut: String = text.chars().filter(|c| *c != '\0').take(MOST_PROMPT).collect();
                 // More tokens than fit: odd text, which helps nobody.
                 words = self.model.prompt(&cut).unwrap_or_default();

@@ -4,7 +4,7 @@ mod partials;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 #[cfg(all(feature = "whisper", feature = "piper"))]
@@ -79,8 +79,12 @@ struct Figures {
     word_alone_error: BTreeMap<String, f32>,
     /// Slots of the spoken orders whose words are not found.
     order_slot_error: BTreeMap<String, f32>,
-    /// The same where the menu's words are expected.
+    /// The same where one of the menu's words is awaited.
     order_slot_error_expected: BTreeMap<String, f32>,
+    /// The same where the menu's words are likely.
+    order_slot_error_likely: BTreeMap<String, f32>,
+    /// Word errors over the telephone where other words (the menu's) are likely than those that are said.
+    wer_misled: BTreeMap<String, f32>,
     /// Seconds of one core per second of sound, by engine; read sentences and prompts over the telephone.
     cost: BTreeMap<String, f32>,
     /// Words while they are spoken, as calls are served.
@@ -102,7 +106,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     figures.counts.insert("digit_strings", strings.len());
     figures.counts.insert("orders", orders.len());
     let values: BTreeSet<&str> = orders.iter().flat_map(|order| &order.slots).map(String::as_str).collect();
-    let menu = Hint::Words(values.into_iter().collect::<Vec<_>>().join(", ").into());
+    let words: Arc<str> = values.into_iter().collect::<Vec<_>>().join(", ").into();
+    let (menu, likely) = (Hint::Words(Arc::clone(&words)), Hint::Topics(words));
     for (name, mut engine) in engines()? {
         if !args.engine.is_empty() && !args.engine.contains(&name) {
             continue;
@@ -111,20 +116,22 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         let mut ear = Ear { engine: engine.as_mut(), show: args.show, heard: Duration::ZERO, confidence: 0.0 };
         let six = Hint::Digits { least: 6, most: 6 };
         if args.wants(Set::Words) {
-            let narrow = ear.word_error_rate(&sentences, Said::telephone)?;
+            let narrow = ear.word_error_rate(&sentences, Said::telephone, &Hint::Open)?;
             figures.cost.insert(name.clone(), ear.heard.as_secs_f32() / sets::seconds(&sentences));
-            let wide = ear.word_error_rate(&sentences, Said::wide)?;
+            figures.wer_misled.insert(name.clone(), ear.word_error_rate(&sentences, Said::telephone, &likely)?);
+            let wide = ear.word_error_rate(&sentences, Said::wide, &Hint::Open)?;
             figures.wer.insert(name.clone(), BTreeMap::from([("8k", narrow), ("16k", wide)]));
         }
         if args.wants(Set::Digits) {
             let some = &strings[..strings.len().div_ceil(2)];
             figures.digit_error.insert(name.clone(), ear.digit_error(&strings, &six)?);
             figures.digit_error_unexpected.insert(name.clone(), ear.digit_error(some, &Hint::Open)?);
-            figures.word_alone_error.insert(name.clone(), ear.word_error_rate(&alone, Said::telephone)?);
+            figures.word_alone_error.insert(name.clone(), ear.word_error_rate(&alone, Said::telephone, &Hint::Open)?);
         }
         if args.wants(Set::Orders) {
             figures.order_slot_error.insert(name.clone(), ear.slot_error(&orders, &Hint::Open)?);
             figures.order_slot_error_expected.insert(name.clone(), ear.slot_error(&orders, &menu)?);
+            figures.order_slot_error_likely.insert(name.clone(), ear.slot_error(&orders, &likely)?);
         }
         if args.wants(Set::Partials) && name == DEFAULT {
             figures.partials.insert(name, partials(engine.as_mut(), &sentences, args.show)?);
@@ -175,10 +182,11 @@ impl Ear<'_> {
         &mut self,
         all: &[Said],
         sound: impl Fn(&Said) -> anyhow::Result<Vec<f32>>,
+        hint: &Hint,
     ) -> anyhow::Result<f32> {
         let (mut words, mut errors) = (0, 0);
         for said in all {
-            let heard = self.hear(&sound(said)?, &Hint::Open)?;
+            let heard = self.hear(&sound(said)?, hint)?;
             let expected = spoken_words(&said.text);
             let wrong = word_errors(&expected, &spoken_words(&heard));
             if wrong > 0 {

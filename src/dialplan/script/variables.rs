@@ -14,6 +14,10 @@ use super::{MASKED, Mood, Say};
 /// Fields of the caller that are there without a lookup.
 const GIVEN: &[&str] = &["number", "name"];
 
+/// Names from a profile that help to hear them, and letters of each.
+const MOST_NAMES: usize = 8;
+const LONGEST_NAME: usize = 40;
+
 /// The variables of a call. No `Debug`: it holds what the caller said.
 #[derive(Clone)]
 pub(super) struct Variables {
@@ -64,6 +68,14 @@ impl Variables {
         }
     }
 
+    /// What the caller's profile holds that may be said in a call: names, and what is short.
+    pub(super) fn names(&self) -> Vec<String> {
+        let sayable = |text: &str| text.len() <= LONGEST_NAME && text.chars().any(char::is_alphabetic);
+        let texts =
+            self.caller.values().filter_map(|value| Some(value.as_str().filter(|text| sayable(text))?.to_owned()));
+        texts.take(MOST_NAMES).collect()
+    }
+
     /// The caller's name, or else number.
     pub(super) fn who(&self) -> Option<String> {
         let text = |field: &&str| self.caller.get(*field)?.as_str().map(str::to_string);
@@ -77,6 +89,11 @@ fn rounded(value: f32) -> Value {
 }
 
 impl Script {
+    /// What of the caller's profile may be said in the call.
+    pub fn names(&self) -> Vec<String> {
+        self.variables.names()
+    }
+
     pub(super) fn scope(&self) -> Value {
         self.scope_with(&[])
     }

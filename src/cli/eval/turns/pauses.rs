@@ -49,7 +49,7 @@ pub(super) struct Heard<'s> {
 /// Listens to a turn.
 pub(super) fn listen<'s>(ears: &mut Ears, line: &Line, begin: Instant, spoken: &'s Spoken) -> Heard<'s> {
     let listen = listening(line, spoken.digits);
-    let hint = line.understanding.hint(&listen.expect);
+    let hint = line.understanding.hint(&listen.expect, &[]);
     let mut hearing = Hearing::new(begin, Rate::Narrow);
     hearing.expect(Endpointing { end_silence_ms: END_MS, ..Endpointing::default() });
     ears.fresh();
