@@ -3,12 +3,14 @@
 //!
 //! ```text
 //! receive ─▶ packet ─▶ telephone-event ─▶ digit
-//!                 └──▶ jitter buffer ─▶ decoder (conceals) ─▶ Tick::incoming
+//!                 ├──▶ jitter buffer ─▶ decoder (conceals) ─▶ Tick::incoming
+//!                 └──▶ ear (where one listens) ─▶ overheard
 //! tick(play) ─▶ encoder ─▶ packet ─▶ out            receive_rtcp, rtcp: reports both ways
 //! ```
 
 use std::time::Instant;
 
+use super::ear::{Ear, Overheard};
 use super::record::MediaStats;
 use crate::audio::{AudioError, Codec, Decoder, Encoder, Frame, level};
 use crate::rtp::event::{Digit, EventReceiver, EventSender};
@@ -145,6 +147,7 @@ pub struct MediaLeg {
     encoder: Encoder,
     decoder: Decoder,
     jitter: JitterBuffer,
+    ear: Option<Ear>,
     events_in: EventReceiver,
     events_out: EventSender,
     reception: Reception,
@@ -173,6 +176,7 @@ impl MediaLeg {
             encoder: Encoder::new(codec)?,
             decoder: Decoder::new(codec)?,
             jitter: JitterBuffer::new(codec.clock_rate(), codec.max_payload()),
+            ear: None,
             events_in: EventReceiver::new(codec.clock_rate()),
             events_out: EventSender::new(codec.clock_rate()),
             reception: Reception::new(codec.clock_rate()),
@@ -184,6 +188,17 @@ impl MediaLeg {
             concealed: 0,
             counters: LegCounters::default(),
         })
+    }
+
+    /// Has what comes in heard as it comes, besides being played evenly: [`MediaLeg::overheard`].
+    pub fn listen(&mut self, now: Instant) -> Result<(), AudioError> {
+        self.ear = Some(Ear::new(self.media.codec, now)?);
+        Ok(())
+    }
+
+    /// The next 20 ms of what came in, in order and without the jitter buffer's wait. After each packet, and each tick.
+    pub fn overheard(&mut self) -> Option<Overheard> {
+        self.ear.as_mut()?.poll()
     }
 
     /// Takes a datagram from the RTP path.
@@ -217,6 +232,9 @@ impl MediaLeg {
             Arrival::Valid(sequence) => sequence,
             Arrival::Restarted(sequence) => {
                 self.jitter.reset();
+                if let Some(ear) = &mut self.ear {
+                    ear.restart();
+                }
                 self.events_in = EventReceiver::new(self.media.codec.clock_rate());
                 sequence
             }
@@ -227,6 +245,9 @@ impl MediaLeg {
         }
         if !is_audio {
             self.jitter.push_other(sequence);
+        }
+        if let Some(ear) = &mut self.ear {
+            if is_audio { ear.audio(now, sequence, packet.payload) } else { ear.other(now, sequence) }
         }
         if is_event {
             return self.accept_event(now, &packet);
@@ -270,6 +291,9 @@ impl MediaLeg {
     pub fn tick(&mut self, now: Instant, play: Option<&Frame>, out: &mut [u8]) -> Tick {
         let silence = Frame::silence(self.media.codec.rate());
         let (incoming, arrived, concealed) = if self.receiving { self.hear(now) } else { (silence, None, false) };
+        if let Some(ear) = &mut self.ear {
+            ear.tick(now);
+        }
         let sent = self.speak(play, out);
         // Time passes whether or not something was sent.
         self.timestamp = self.timestamp.wrapping_add(self.media.codec.clock_rate() / 50);
@@ -388,6 +412,9 @@ impl MediaLeg {
         if codec != self.media.codec {
             let (encoder, decoder) = (Encoder::new(codec)?, Decoder::new(codec)?);
             self.keep_counters();
+            if let Some(ear) = &mut self.ear {
+                ear.change(codec)?;
+            }
             (self.encoder, self.decoder) = (encoder, decoder);
             self.jitter = JitterBuffer::new(codec.clock_rate(), codec.max_payload());
             self.events_in = EventReceiver::new(codec.clock_rate());
@@ -404,6 +431,9 @@ impl MediaLeg {
         if recv != self.receiving {
             // What waited is old by the time it would be heard.
             self.jitter.reset();
+            if let Some(ear) = &mut self.ear {
+                ear.restart();
+            }
             self.receiving = recv;
         }
         self.sending = send;

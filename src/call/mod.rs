@@ -9,6 +9,7 @@
 //! The contract is "mutate, drain": after any of the three, `poll()` until `None`, then wait until `deadline()`. It reads
 //! no clock, starts no thread and holds no lock.
 
+pub mod ear;
 pub mod handover;
 pub mod hearing;
 pub mod io;
@@ -150,6 +151,9 @@ impl Call {
             scratch: [0; 1500],
             outbox: VecDeque::new(),
         };
+        if call.line.hears() {
+            call.leg.listen(now)?;
+        }
         let caller = call.caller_fields();
         call.run(now, script::Input::Start { caller });
         Ok(call)
@@ -162,7 +166,7 @@ impl Call {
     }
 
     /// A packet from a leg. Hostile bytes are counted and ignored.
-    pub fn receive(&mut self, now: Instant, side: Side, kind: Kind, packet: &[u8]) {
+    pub fn receive(&mut self, now: Instant, side: Side, kind: Kind, packet: &[u8], sink: &mut dyn Sink) {
         let leg = match (side, &mut self.handover) {
             (Side::Caller, _) => &mut self.leg,
             (Side::Agent, Some(handover)) => match handover.leg_mut() {
@@ -176,7 +180,14 @@ impl Call {
             Kind::Rtcp => drop(leg.receive_rtcp(now, packet)),
             Kind::Rtp => match leg.receive(now, packet) {
                 Received::Ignored(_) => {}
-                Received::Audio | Received::Event => self.alive(now, side),
+                Received::Audio | Received::Event => {
+                    self.alive(now, side);
+                    if side == Side::Caller {
+                        self.overhear(now, sink);
+                        self.sounds(now);
+                        self.said(now);
+                    }
+                }
                 Received::Digit(digit) => {
                     self.alive(now, side);
                     self.pressed(now, side, digit.digit);
@@ -223,13 +234,8 @@ impl Call {
         self.recorder.mute(self.masking());
         sink.recording(self.recorder.pair(Some(&tick.incoming), Some(&ours)));
         if self.line.hears() {
-            let attend = self.phase == Phase::Script && !self.keys_only() || self.bridged();
             self.hearing.ours(audible.then_some(&ours));
-            self.hearing.frame(now, &tick.incoming, attend, |samples| sink.voice(samples));
-            if self.line.emotion {
-                self.prosody.push(tick.incoming.samples());
-            }
-            self.wire.caller(self.hearing.position(), tick.arrived.unwrap_or(now), &tick.incoming);
+            self.overhear(now, sink);
         }
         if let Some(length) = self.leg.rtcp(now, &mut self.scratch) {
             sink.packet(Side::Caller, Kind::Rtcp, &self.scratch[..length]);
@@ -242,6 +248,18 @@ impl Call {
         self.handover_tick(now);
         while let Some(timer) = self.timers.expired(now) {
             self.timeout(now, timer);
+        }
+    }
+
+    /// Hears what has come in: at once, while it waits for its time to be played to an agent or recorded.
+    fn overhear(&mut self, now: Instant, sink: &mut dyn Sink) {
+        let attend = self.phase == Phase::Script && !self.keys_only() || self.bridged();
+        while let Some(heard) = self.leg.overheard() {
+            self.hearing.frame(now, &heard.frame, attend, |samples| sink.voice(samples));
+            if self.line.emotion {
+                self.prosody.push(heard.frame.samples());
+            }
+            self.wire.caller(self.hearing.position(), heard.arrived.unwrap_or(now), &heard.frame);
         }
     }
 

@@ -214,7 +214,10 @@ impl Task {
 
     fn packet(&mut self, side: Side, packet: io::Result<(Kind, usize)>, buffer: &[u8]) {
         match packet {
-            Ok((kind, length)) => self.call.receive(now(), side, kind, &buffer[..length]),
+            Ok((kind, length)) => {
+                let (call, mut sink) = self.media();
+                call.receive(now(), side, kind, &buffer[..length], &mut sink);
+            }
             Err(_) => self.gone(side),
         }
     }

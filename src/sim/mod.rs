@@ -281,7 +281,9 @@ impl World<'_> {
             let Some(Reverse(Event { at, due, .. })) = self.events.pop() else { return };
             match due {
                 Due::Packet(side, packet) => {
-                    self.call.receive(at, side, Kind::Rtp, &packet);
+                    let mut given = Given::default();
+                    self.call.receive(at, side, Kind::Rtp, &packet, &mut given);
+                    self.attend(at, &given.voice);
                     self.wire.push(Tapped { at: at - self.begin, from_caller: true, packet });
                 }
                 Due::ToCaller(packet) => self.caller.hear(at, &packet),
@@ -316,11 +318,16 @@ impl World<'_> {
                 (_, None) => {}
             }
         }
-        for (position, probability) in self.engines.voice(&given.voice) {
+        self.attend(now, &given.voice);
+        self.drain(now);
+    }
+
+    /// The voice detector sees what was heard.
+    fn attend(&mut self, now: Instant, heard: &[i16]) {
+        for (position, probability) in self.engines.voice(heard) {
             let done = Input::Done(Done::Voice { position, probability });
             self.at(now + self.scenario.costs.voice, Due::Input(done));
         }
-        self.drain(now);
     }
 
     fn drain(&mut self, now: Instant) {

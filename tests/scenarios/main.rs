@@ -112,8 +112,8 @@ fn a_caller_is_heard_understood_and_answered() {
     let turn = &played.record.turns[0];
     assert_eq!((turn.text.as_str(), turn.intent.as_deref()), ("what is my balance", Some("balance")));
     assert!(turn.answer.contains("What is your account number?"), "{turn:?}");
-    // 600 ms of silence, 64 ms of detector, the rest was done ahead.
-    assert!(turn.latency.total_ms > 500.0 && turn.latency.total_ms < 1_000.0, "{:?}", turn.latency);
+    // 160 ms of silence, the detector's and the recogniser's time, 120 ms of synthesis; the rest was done ahead.
+    assert!(turn.latency.total_ms > 300.0 && turn.latency.total_ms < 600.0, "{:?}", turn.latency);
 }
 
 #[test]
