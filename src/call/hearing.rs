@@ -263,7 +263,7 @@ impl Hearing {
         self.segmenter.silence()
     }
 
-    /// When the sample at `position` came out of the jitter buffer.
+    /// When the sample at `position` was heard.
     pub fn instant(&self, position: u64) -> Instant {
         let rate = u64::from(self.segmenter.rate().hz());
         let ago = Duration::from_micros(self.position.saturating_sub(position) * 1_000_000 / rate);

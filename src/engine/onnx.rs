@@ -34,8 +34,15 @@ pub(super) fn session(model: &str, path: &Path) -> Result<Session, EngineError> 
     File::open(path).map_err(|error| EngineError::File { path: path.to_path_buf(), why: error.to_string() })?;
     let refused = |error: &dyn std::fmt::Display| EngineError::model(model, error);
     let builder = Session::builder().map_err(|error| refused(&error))?;
-    let builder = builder.with_intra_threads(1).map_err(|error| refused(&error))?;
+    let builder = builder
+        .with_intra_threads(if model == "piper" {
+            std::env::var("XPIPER").ok().and_then(|v| v.parse().ok()).unwrap_or(1)
+        } else {
+            1
+        })
+        .map_err(|error| refused(&error))?;
     let builder = builder.with_inter_threads(1).map_err(|error| refused(&error))?;
+    let builder = builder.with_intra_op_spinning(std::env::var("XSPIN").is_ok()).map_err(|error| refused(&error))?;
     // Speech has a new length each time: a plan of memory for each length would be kept, and hardly ever used again.
     let mut builder = builder.with_memory_pattern(false).map_err(|error| refused(&error))?;
     builder.commit_from_file(path).map_err(|error| refused(&error))
