@@ -51,13 +51,19 @@ pub struct SentenceHeard {
 struct Clip {
     what: SayRef,
     pcm: Arc<[i16]>,
+    /// Where it begins: what is before is not played.
+    start: usize,
     played: usize,
     dropped: bool,
 }
 
 impl Clip {
+    fn rest(&self) -> &[i16] {
+        self.pcm.get(self.start + self.played..).unwrap_or_default()
+    }
+
     fn is_over(&self) -> bool {
-        self.dropped || self.played >= self.pcm.len()
+        self.dropped || self.rest().is_empty()
     }
 }
 
@@ -113,6 +119,11 @@ impl Playout {
     /// Queues a sentence behind what is there; it follows without a gap. Forgets the oldest sentences that are over when
     /// room is needed, and refuses when 64 still wait.
     pub fn push(&mut self, what: SayRef, pcm: Arc<[i16]>) -> Result<(), QueueFull> {
+        self.push_from(what, pcm, 0)
+    }
+
+    /// The same, without the first `start` samples.
+    pub fn push_from(&mut self, what: SayRef, pcm: Arc<[i16]>, start: usize) -> Result<(), QueueFull> {
         if self.clips.len() == CAPACITY {
             if self.current == 0 {
                 self.refused += 1;
@@ -121,7 +132,7 @@ impl Playout {
             self.clips.pop_front();
             self.current -= 1;
         }
-        self.clips.push_back(Clip { what, pcm, played: 0, dropped: false });
+        self.clips.push_back(Clip { what, pcm, start, played: 0, dropped: false });
         Ok(())
     }
 
@@ -196,7 +207,7 @@ impl Playout {
             .map(|clip| SentenceHeard {
                 sentence: clip.what.sentence,
                 played: clip.played as u32,
-                total: clip.pcm.len() as u32,
+                total: clip.pcm.len().saturating_sub(clip.start) as u32,
             })
             .collect()
     }
@@ -220,11 +231,11 @@ impl Playout {
     /// Copies from the current clip, through the fade, and says how many samples.
     fn speak(&mut self, out: &mut [i16]) -> usize {
         let Some(clip) = self.clips.get_mut(self.current) else { return 0 };
-        let mut n = out.len().min(clip.pcm.len() - clip.played);
+        let mut n = out.len().min(clip.rest().len());
         if let Some(fade) = &mut self.fade {
             n = n.min(fade.left as usize);
         }
-        out[..n].copy_from_slice(&clip.pcm[clip.played..clip.played + n]);
+        out[..n].copy_from_slice(&clip.rest()[..n]);
         clip.played += n;
         if let Some(fade) = &mut self.fade {
             for sample in &mut out[..n] {

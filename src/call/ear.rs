@@ -20,8 +20,8 @@ const FAR: u64 = 50;
 const CONCEALED: u64 = 3;
 /// So long nothing may come before it is taken for silence: what is late by less is heard without a gap.
 const QUIET: Duration = Duration::from_millis(60);
-/// Frames that wait to be taken: more than packets in hand can hold.
-const READY: usize = 64;
+/// Frames that wait to be taken, after each packet and each tick: more than a packet of 120 ms and those that it held up.
+const READY: usize = 24;
 const FRAME: Duration = Duration::from_millis(FRAME_MS as u64);
 
 /// 20 ms of the caller.

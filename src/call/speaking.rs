@@ -77,7 +77,8 @@ struct Sentence {
 enum State {
     Waiting,
     Ordered,
-    Ready(Arc<[i16]>),
+    /// The sound, and where in it the voice begins.
+    Ready(Arc<[i16]>, usize),
     Queued,
 }
 
@@ -151,7 +152,7 @@ impl Speaking {
             line = prepared;
         }
         let Some(first) = line.sentences.first() else { return true };
-        let ready = matches!(first.state, State::Ready(_));
+        let ready = matches!(first.state, State::Ready(..));
         self.lines.push_back(line);
         self.feed();
         self.order(now);
@@ -216,7 +217,7 @@ impl Speaking {
             }
             Piece::Pause(ms) => {
                 let silence = vec![0; (ms as usize * self.rate.hz() as usize) / 1_000].into();
-                vec![Sentence { text: String::new(), tempo, state: State::Ready(silence), refused: 0 }]
+                vec![Sentence { text: String::new(), tempo, state: State::Ready(silence, 0), refused: 0 }]
             }
             Piece::Tempo(_) => Vec::new(),
         }
@@ -226,7 +227,8 @@ impl Speaking {
     pub fn play(&mut self, now: Instant, clip: Arc<[i16]>, text: &str, manner: Manner) {
         let id = SayId(self.next);
         self.next += 1;
-        let sentence = Sentence { text: text.to_owned(), tempo: markup::PACE, state: State::Ready(clip), refused: 0 };
+        let sentence =
+            Sentence { text: text.to_owned(), tempo: markup::PACE, state: State::Ready(clip, 0), refused: 0 };
         self.lines.push_back(Line { id, manner, tone: self.tone, sentences: vec![sentence], asked_at: now });
         self.feed();
     }
@@ -250,7 +252,9 @@ impl Speaking {
                 }
                 let piece = &self.lines[line].sentences[sentence];
                 before += match &piece.state {
-                    State::Ready(pcm) => Duration::from_secs_f64(pcm.len() as f64 / f64::from(self.rate.hz())),
+                    State::Ready(pcm, start) => {
+                        Duration::from_secs_f64((pcm.len() - start) as f64 / f64::from(self.rate.hz()))
+                    }
                     // What plays already may be over at any moment.
                     State::Queued => Duration::ZERO,
                     State::Waiting | State::Ordered => LETTER * piece.text.len() as u32,
@@ -290,7 +294,8 @@ impl Speaking {
                 tone(self.rate)
             }
         };
-        slot.state = State::Ready(if sentence == 0 { without_lead(pcm, self.rate) } else { pcm });
+        let start = if sentence == 0 { lead(&pcm, self.rate) } else { 0 };
+        slot.state = State::Ready(pcm, start);
         self.feed();
         self.order(now);
         (sentence == 0).then_some(asked_at)
@@ -302,9 +307,9 @@ impl Speaking {
             for (index, sentence) in line.sentences.iter_mut().enumerate() {
                 match &sentence.state {
                     State::Queued => {}
-                    State::Ready(pcm) => {
+                    State::Ready(pcm, start) => {
                         let at = SayRef { say: line.id.0, sentence: index as u32 };
-                        if self.playout.push(at, Arc::clone(pcm)).is_err() {
+                        if self.playout.push_from(at, Arc::clone(pcm), *start).is_err() {
                             return; // full: tried again when it has played some
                         }
                         sentence.state = State::Queued;
@@ -414,14 +419,11 @@ impl Speaking {
     }
 }
 
-/// A rendered line without the silence that voices begin with: whoever waits for an answer waits for that too.
-fn without_lead(pcm: Arc<[i16]>, rate: Rate) -> Arc<[i16]> {
+/// How long the silence is that voices begin with, in samples: whoever waits for an answer waits for that too.
+fn lead(pcm: &[i16], rate: Rate) -> usize {
     let step = rate.hz() as usize / 200;
     let loud = pcm.chunks(step).position(|stretch| level::rms_dbov(stretch) > LEAD_DBOV).unwrap_or(0);
-    match loud.saturating_sub(1) * step {
-        0 => pcm,
-        lead => Arc::from(&pcm[lead..]),
-    }
+    loud.saturating_sub(1) * step
 }
 
 /// 300 ms of a soft 440 Hz tone.

@@ -138,7 +138,7 @@ fn measure(all: bool, to: Option<&Path>, picture: Option<&Path>) -> anyhow::Resu
         sum.late += outcome.late;
     }
     let share = |of: &dyn Fn(&Outcome) -> usize, meant: bool| {
-        let wanted = || by_kind.iter().filter(|(kind, _)| (**kind == "interruption") == meant).map(|(_, o)| o);
+        let wanted = || by_kind.iter().filter(|(kind, _)| kind.starts_with("interruption") == meant).map(|(_, o)| o);
         wanted().map(of).sum::<usize>() as f32 / wanted().map(|o| o.sounds).sum::<usize>().max(1) as f32
     };
     let whole = |(by, result): &(f32, Result)| (*by as u32, *result);

@@ -27,15 +27,25 @@ const GOES_ON: Duration = Duration::from_millis(300);
 const LET_IN: Duration = Duration::from_millis(1_500);
 /// Level of a caller's sounds, dBov.
 const LEVEL_DBOV: f32 = -24.0;
+/// How much softer somebody is who does not raise their voice over ours, dB.
+const SOFTER_DB: f32 = 12.0;
 const FRAME: usize = 160;
 
 /// A sound over the prompt.
 pub(super) struct Over {
     pub(super) kind: &'static str,
-    means_it: bool,
+    pub(super) means_it: bool,
     pcm: Vec<i16>,
     /// How late and how loud (as a factor) the prompt comes back.
     echo: Option<(usize, f32)>,
+}
+
+impl Over {
+    fn quieter(mut self, by_db: f32) -> Self {
+        let gain = 10f32.powf(-by_db / 20.0);
+        self.pcm.iter_mut().for_each(|s| *s = (f32::from(*s) * gain) as i16);
+        self
+    }
 }
 
 /// What came of the sounds of one kind.
@@ -77,10 +87,16 @@ pub(super) fn sounds(recipe: &Recipe, data: &Path, all: bool, ears: &mut Ears) -
         let from = n * HZ % tune.len();
         set.push(over("music", looped(&tune[from..], 3 * HZ).iter().map(|s| s / (1 << (n % 3))).collect()));
     }
-    let orders = sets::orders(data, count("interruption"))?;
-    for order in orders {
-        let over = over("interruption", trimmed(&order.said.narrow()?));
-        set.push(Over { means_it: true, ..over });
+    let orders = sets::orders(data, count("interruption").max(count("interruption_soft")))?;
+    for (n, order) in orders.iter().enumerate() {
+        let said = trimmed(&order.said.narrow()?);
+        if n < count("interruption") {
+            set.push(Over { means_it: true, ..over("interruption", said.clone()) });
+        }
+        if n < count("interruption_soft") {
+            let soft = over("interruption_soft", said).quieter(SOFTER_DB);
+            set.push(Over { means_it: true, ..soft });
+        }
     }
     Ok(set)
 }
