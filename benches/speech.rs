@@ -6,6 +6,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use sidetone::audio::{Frame, Rate};
+use sidetone::speech::echo::Echo;
 use sidetone::speech::gate::Gate;
 use sidetone::speech::prosody::Analyser;
 use sidetone::speech::utterance::{Endpointing, Segmenter};
@@ -44,6 +45,17 @@ fn prosody(c: &mut Criterion) {
     c.bench_function("prosody, features of 5 s", |b| b.iter(|| analyser.features(black_box(20_000..60_000))));
 }
 
+fn echo(c: &mut Criterion) {
+    let pcm = voice(Rate::Narrow);
+    let frames: Vec<Frame> = pcm.chunks(160).map(|f| Frame::from_samples(Rate::Narrow, f)).collect();
+    let mut echo = Echo::default();
+    for pair in frames.windows(6) {
+        echo.theirs(&pair[0]);
+        echo.ours(Some(&pair[5]));
+    }
+    c.bench_function("echo, a frame that is suspected", |b| b.iter(|| black_box(&echo).share()));
+}
+
 fn gate_and_segmenter(c: &mut Criterion) {
     let pcm = voice(Rate::Narrow);
     let frames: Vec<Frame> = pcm.chunks(160).map(|f| Frame::from_samples(Rate::Narrow, f)).collect();
@@ -65,5 +77,5 @@ fn gate_and_segmenter(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, prosody, gate_and_segmenter);
+criterion_group!(benches, prosody, echo, gate_and_segmenter);
 criterion_main!(benches);

@@ -117,6 +117,21 @@ fn a_caller_is_heard_understood_and_answered() {
 }
 
 #[test]
+fn a_line_that_jitters_is_heard_no_later() {
+    let answered = |jitter_ms| {
+        let mut scenario = Scenario::new(vec![Act::Say("what is my balance"), Act::Keys("1234")]);
+        scenario.fetches = vec![Ok(serde_json::json!({ "amount": 12 }))];
+        scenario.link = Link::new(7, Duration::from_millis(20), Duration::from_millis(jitter_ms), 0.0);
+        let played = play(&test_line(), scenario);
+        assert!(said(&played).contains("You have 12 dollars."), "{}", said(&played));
+        played.record.turns[0].latency.total_ms
+    };
+    // Behind the jitter buffer it would be the delay that 80 ms of jitter ask for, 100 ms and more.
+    let (calm, jittery) = (answered(0), answered(80));
+    assert!(jittery < calm + 60.0, "{calm} ms, {jittery} ms");
+}
+
+#[test]
 fn the_same_scenario_plays_the_same_way_to_the_millisecond() {
     let run = || {
         let mut scenario = Scenario::new(vec![Act::Say("what is my balance"), Act::Keys("1234")]);

@@ -34,7 +34,7 @@ const FRAME: usize = 160;
 /// A sound over the prompt.
 pub(super) struct Over {
     pub(super) kind: &'static str,
-    pub(super) means_it: bool,
+    means_it: bool,
     pcm: Vec<i16>,
     /// How late and how loud (as a factor) the prompt comes back.
     echo: Option<(usize, f32)>,
