@@ -195,6 +195,32 @@ fn our_own_echo_stops_no_prompt() {
     }
 }
 
+/// Speaks over our line, and much softer than it: noise, since the scripted detector goes by level.
+struct Soft(u32);
+
+impl FarEnd for Soft {
+    fn hear(&mut self, _: Instant, _: &[u8]) {}
+    fn step(&mut self, _: Instant) -> Step {
+        self.0 += 1;
+        let mut packet = header(self.0 as u16, self.0 * FRAME, 5);
+        let speaks = (50..75).contains(&self.0);
+        packet.extend((0..FRAME).map(|n| {
+            // A hash of the sample's number: no two stretches are alike.
+            let noise = (self.0 * FRAME + n).wrapping_mul(2_654_435_761) >> 21;
+            g711::mu_encode(if speaks { noise as i16 - 1_024 } else { 0 })
+        }));
+        Step { packet: Some(packet), hang_up: self.0 > 200 }
+    }
+}
+
+#[test]
+fn a_soft_voice_over_our_line_is_heard() {
+    let mut engines = Scripted::new(Costs::default());
+    let played = play_with(&test_line(), Scenario::new(Vec::new()), &mut Soft(0), &mut engines);
+    let held = at(&played, |r| matches!(r, Report::Interrupted { .. } | Report::WentOn));
+    assert!(held.is_some_and(|at| (1_000..1_600).contains(&at)), "{:?}", played.reports);
+}
+
 /// Sends nothing after a while.
 struct Gone(u32);
 
