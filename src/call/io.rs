@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use crate::audio::Rate;
 use crate::call::leg::LegConfig;
 use crate::call::ports::{Done, EmbedJob, Kind, RecognizeJob, SynthesizeJob, TurnEndJob};
-use crate::call::record::Latency;
+use crate::call::record::{Latency, MessageRecord};
 use crate::call::services::Request;
 use crate::dialplan::script::{Thought, TransferFailure};
 use crate::speech::emotion::Mood;
@@ -48,6 +49,8 @@ pub enum Input {
     AgentFailed(TransferFailure),
     /// What came of [`Output::Refer`]: the caller's telephone is with somebody else, or is not.
     Referred(Result<(), TransferFailure>),
+    /// What came of [`Output::KeepMessage`].
+    MessageKept(Result<(), String>),
     /// The server wants the call to end.
     Finish(Finish),
 }
@@ -107,6 +110,20 @@ pub enum Output {
     Refer {
         /// SIP address.
         to: String,
+    },
+    /// Keep what goes to [`Sink::message`] from now on, under this name.
+    OpenMessage {
+        /// Unique.
+        id: String,
+        /// Of the samples.
+        rate: Rate,
+    },
+    /// The message is whole; answered by `MessageKept`.
+    KeepMessage(Box<MessageRecord>),
+    /// Nothing was said: what was written of it goes.
+    DropMessage {
+        /// As it was opened.
+        id: String,
     },
     /// Stop ringing the agent.
     CancelRing,
@@ -189,6 +206,15 @@ pub enum Report {
         /// Whether it answers keys rather than words.
         keys: bool,
     },
+    /// The caller left a message, or said nothing.
+    Message {
+        /// What it is kept under; `None`: nothing was said.
+        id: Option<String>,
+        /// Its length, seconds.
+        seconds: f32,
+        /// The words.
+        text: String,
+    },
     /// The hand-over goes on.
     Handover {
         /// What happened, in words.
@@ -207,6 +233,8 @@ pub trait Sink {
     fn packet(&mut self, side: Side, kind: Kind, packet: &[u8]);
     /// Stereo samples of the recording, interleaved.
     fn recording(&mut self, stereo: &[i16]);
+    /// Samples of the message that the caller leaves, mono.
+    fn message(&mut self, mono: &[i16]);
     /// Samples of the caller for the voice detector.
     fn voice(&mut self, samples: &[i16]);
 }
@@ -246,6 +274,8 @@ impl fmt::Display for Report {
                 let after = if *keys { "key" } else { "sound" };
                 write!(f, "answered   {:.0} ms after the caller's last {after} ({latency})", latency.total_ms)
             }
+            Self::Message { id: Some(id), seconds, text } => write!(f, "message    {seconds:.1} s, {id}: {text}"),
+            Self::Message { id: None, .. } => write!(f, "message    nothing was said"),
             Self::Handover { step } => write!(f, "handover   {step}"),
             Self::Trouble { what } => write!(f, "trouble    {what}"),
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::logbook::hide_digits;
 use super::services::{Models, Secrets};
 use super::understand::Understanding;
 use crate::audio::Rate;
@@ -62,12 +63,18 @@ impl Line {
 
     /// Whether anything that is said can mean something; a plan of keys alone needs no ears.
     pub fn hears(&self) -> bool {
-        !self.plan.intents().is_empty() || self.plan.knowledge().len() > 0 || !self.plan.slots().is_empty()
+        let plan = &self.plan;
+        !plan.intents().is_empty() || plan.knowledge().len() > 0 || !plan.slots().is_empty() || plan.takes_messages()
     }
 
     /// Whether numbers in transcripts are to be hidden.
     pub fn has_masked_slots(&self) -> bool {
         self.plan.slots().iter().any(|slot| slot.mask)
+    }
+
+    /// Words as they may be kept: without longer numbers where the plan has masked slots.
+    pub fn transcript(&self, text: &str) -> String {
+        if self.has_masked_slots() { hide_digits(text) } else { text.to_owned() }
     }
 
     /// Hold music at `rate`.

@@ -23,6 +23,7 @@ pub mod services;
 pub mod speaking;
 pub mod understand;
 
+mod message;
 mod steps;
 mod timers;
 mod turn;
@@ -97,6 +98,10 @@ pub struct Call {
     unheard: Option<script::Heard>,
     turns: Turns,
     handover: Option<Handover>,
+    /// The message that is being left.
+    message: Option<message::Taking>,
+    /// Messages so far.
+    messages: u32,
     recorder: Recording,
     log: Logbook,
     timers: Timers,
@@ -142,6 +147,8 @@ impl Call {
             unheard: None,
             turns: Turns::default(),
             handover: None,
+            message: None,
+            messages: 0,
             recorder: Recording::new(rate),
             log,
             timers,
@@ -233,6 +240,7 @@ impl Call {
         }
         self.recorder.mute(self.masking());
         sink.recording(self.recorder.pair(Some(&tick.incoming), Some(&ours)));
+        self.message_frame(&tick.incoming, sink);
         if self.line.hears() {
             self.hearing.ours(audible.then_some(&ours));
             self.overhear(now, sink);
@@ -246,6 +254,7 @@ impl Call {
         self.sounds(now);
         self.said(now);
         self.handover_tick(now);
+        self.message_tick(now);
         while let Some(timer) = self.timers.expired(now) {
             self.timeout(now, timer);
         }
@@ -305,6 +314,10 @@ impl Call {
     }
 
     fn note_heard(&mut self, now: Instant, heard: speaking::Heard) {
+        if heard.text.is_empty() {
+            // A tone has no words.
+            return;
+        }
         self.log.heard(now, &heard.text, heard.masked);
         let text = if heard.masked { logbook::MASKED.to_owned() } else { heard.text };
         self.report(Report::Said { text, whole: heard.whole });
@@ -362,6 +375,7 @@ impl Call {
             Input::AgentAnswered(config) => self.agent_answered(now, config),
             Input::AgentFailed(failure) => self.agent_failed(now, failure),
             Input::Referred(result) => self.referred(now, result),
+            Input::MessageKept(result) => self.message_kept(now, result),
             Input::Finish(why) => self.finish_politely(now, why),
         }
         self.said(now);
@@ -416,6 +430,7 @@ impl Call {
             return;
         }
         self.drop_handover(now);
+        self.message_breaks_off(now);
         self.interrupt(now);
         self.speaking.say(now, why.words(), Manner::FIRM);
         self.log.outcome(Outcome::Ended { reason: why.reason().into() });
@@ -431,6 +446,9 @@ impl Call {
 
     fn caller_hung_up(&mut self, now: Instant) {
         self.log.event(now, "the caller hung up");
+        if self.message_outlives(now) {
+            return;
+        }
         self.over(Outcome::CallerHungUp, false);
     }
 
@@ -441,6 +459,7 @@ impl Call {
         }
         self.phase = Phase::Over;
         self.log.outcome(outcome);
+        self.keep_what_is_there();
         self.turns.abort();
         if let Some(handover) = &self.handover {
             let output = if handover.answered() { Output::HangUp(Side::Agent) } else { Output::CancelRing };

@@ -71,6 +71,34 @@ pub(super) const FELT: &str = "frustration ";
 /// What stands for a feeling that is not kept any longer.
 const UNSAID: &str = "a rule of the plan";
 
+/// A message that a caller left, as stored and as shown by `sidetone messages`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MessageRecord {
+    /// Unique: the call's id and a number.
+    pub id: String,
+    /// The call in which it was left.
+    pub call: String,
+    /// When it began, Unix milliseconds.
+    pub left_ms: i64,
+    /// Number or address of the caller.
+    pub caller: Pii<String>,
+    /// The number that was dialled.
+    pub called: String,
+    /// The plan's name.
+    pub plan: String,
+    /// Whom it is for, as the plan names it.
+    pub mailbox: String,
+    /// From the tone to the last word.
+    pub duration_ms: u64,
+    /// What the recogniser wrote.
+    pub text: String,
+    /// 0..1; `None` where it was not inferred, or is not kept any longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frustration: Option<f32>,
+    /// The sound (mono, the caller alone), by its path in the data folder; `None` where there is none.
+    pub recording: Option<String>,
+}
+
 /// A call's line in a list: its record without the conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallSummary {

@@ -25,7 +25,7 @@ impl Call {
         self.resume(now);
     }
 
-    fn act(&mut self, now: Instant, action: Action) {
+    pub(super) fn act(&mut self, now: Instant, action: Action) {
         match action {
             Action::Entered { state } => {
                 self.log.event(now, format!("state {state}"));
@@ -59,6 +59,7 @@ impl Call {
                 Ok(request) => self.outbox.push_back(Output::Notify(request)),
                 Err(why) => self.trouble(now, format!("a notice was not sent: {why}")),
             },
+            Action::Record(record) => self.take_message(now, record),
             Action::Transfer(transfer) => self.transfer(now, transfer),
             Action::End => {
                 self.log.outcome(Outcome::Completed);
@@ -100,7 +101,7 @@ impl Call {
 
     /// A key, by telephone-event or SIP INFO.
     pub(super) fn key(&mut self, now: Instant, key: char) {
-        if self.phase != Phase::Script {
+        if self.phase != Phase::Script || self.message_ended_by_key(now) {
             return;
         }
         if !self.keypad.collects_number() && self.mashing.press(now, key) && self.line.emotion {

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use super::hearing::Sound;
 use super::io::{Output, Report};
-use super::logbook::{MASKED, hide_digits};
+use super::logbook::MASKED;
 use super::ports::{AbortFlag, EmbedJob, Hint, JobError, RecognizeJob, Role, Transcript, TurnEndJob, TurnId};
 use super::record::{Latency, Turn};
 use super::speaking::Manner;
@@ -126,6 +126,19 @@ impl Turns {
         self.waiting.iter().any(|turn| turn.masked)
     }
 
+    /// Whether no utterance that began before `position` is still being worked on.
+    pub(super) fn done_before(&self, position: u64) -> bool {
+        self.waiting.iter().all(|turn| turn.start >= position)
+    }
+
+    /// The oldest utterance, which is over: where it began and ended, its words, and how it was said.
+    pub(super) fn take_dictated(&mut self) -> Option<(u64, u64, String, Features)> {
+        let turn = self.waiting.pop_front()?;
+        let ended = turn.ended?;
+        let words = turn.transcript.filter(|_| !turn.masked).unwrap_or_default();
+        Some((turn.start, ended.end, words.text, ended.features))
+    }
+
     pub(super) fn abort(&mut self) {
         for turn in self.waiting.drain(..) {
             if let Some(run) = turn.run {
@@ -162,6 +175,8 @@ impl Call {
                 Sound::Unduck => self.speaking.duck(false),
                 Sound::Stop => self.hold(now),
                 Sound::Began { start } => self.began(start),
+                // Nobody waits for the words of a message while it is spoken.
+                Sound::Partial(_) | Sound::Pause(_) if self.message.is_some() => {}
                 Sound::Partial(pcm) => self.recognize(now, Role::Partial, pcm),
                 Sound::Pause(pcm) => {
                     self.recognize(now, Role::Final, Arc::clone(&pcm));
@@ -384,9 +399,11 @@ impl Call {
     }
 
     /// Takes the oldest turn as far as it goes.
-    fn advance(&mut self, now: Instant) {
+    pub(super) fn advance(&mut self, now: Instant) {
         let Some(turn) = self.turns.waiting.front_mut() else { return };
         match (turn.stage, &turn.transcript) {
+            (Stage::Recognizing, Some(_)) if self.message.is_some() && turn.ended.is_some() => self.dictated(now),
+            (Stage::Recognizing, _) if self.message.is_some() => {}
             (Stage::Recognizing, Some(transcript)) => {
                 turn.stage = Stage::Understanding { since: now };
                 let (id, text) = (turn.id, transcript.text.clone());
@@ -454,6 +471,9 @@ impl Call {
 
     /// The oldest turn is over and understood, as far as it can be: the script hears of it.
     fn understood(&mut self, now: Instant) {
+        if self.message.is_some() {
+            return self.dictated(now);
+        }
         let Some(turn) = self.turns.waiting.pop_front() else { return };
         let (Some(ended), Some(transcript)) = (turn.ended, turn.transcript) else { return };
         let meaning = turn.meaning.unwrap_or_default();
@@ -548,13 +568,7 @@ impl Call {
 
     /// Words as they may be shown and stored.
     fn shown(&self, masked: bool, text: &str) -> String {
-        if masked {
-            MASKED.to_owned()
-        } else if self.line.has_masked_slots() {
-            hide_digits(text)
-        } else {
-            text.to_owned()
-        }
+        if masked { MASKED.to_owned() } else { self.line.transcript(text) }
     }
 }
 

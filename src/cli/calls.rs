@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::Format;
 use crate::call::record::{CallRecord, CallSummary, Outcome};
-use crate::store::{DATABASE, Retention, Store};
+use crate::store::{DATABASE, Forgotten, Retention, Store};
 
 /// Calls among which those of a plan are looked for.
 const MOST_CALLS: u32 = 100_000;
@@ -39,7 +39,7 @@ enum Command {
         /// The call, as `list` names it.
         id: String,
     },
-    /// Erase every call of a caller: record, transcript and recording.
+    /// Erase every call of a caller (record, transcript and recording) and every message that they left.
     Forget {
         /// The caller's number or address, in any spelling.
         number: String,
@@ -70,10 +70,10 @@ async fn execute(args: Args) -> anyhow::Result<ExitCode> {
             }
         }
         Command::Forget { number } => {
-            let calls = store.forget(&number).await?;
+            let Forgotten { calls, messages } = store.forget(&number).await?;
             match args.format {
-                Format::Json => println!("{}", serde_json::json!({ "forgotten": calls })),
-                Format::Human => println!("{calls} {} forgotten", if calls == 1 { "call" } else { "calls" }),
+                Format::Json => println!("{}", serde_json::json!({ "forgotten": calls, "messages": messages })),
+                Format::Human => println!("{} and {} forgotten", counted(calls, "call"), counted(messages, "message")),
             }
         }
     }
@@ -100,6 +100,11 @@ pub(super) fn of_plan(data: &Path, plan: &str, limit: u32) -> anyhow::Result<Vec
         store.close().await;
         Ok(found)
     })
+}
+
+/// "1 call", "2 calls".
+pub(super) fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn table(calls: &[CallSummary]) -> String {
@@ -173,12 +178,12 @@ fn story(call: &CallRecord, data: &Path) -> String {
     out
 }
 
-fn started(ms: i64) -> String {
+pub(super) fn started(ms: i64) -> String {
     Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 
 /// "3:07.4".
-fn minutes(ms: u64) -> String {
+pub(super) fn minutes(ms: u64) -> String {
     format!("{}:{:02}.{}", ms / 60_000, ms / 1000 % 60, ms / 100 % 10)
 }
 

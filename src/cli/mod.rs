@@ -11,6 +11,7 @@ pub mod latency;
 pub mod listen;
 pub mod load;
 mod logging;
+pub mod messages;
 pub mod models;
 pub mod new;
 mod phone;
@@ -94,6 +95,8 @@ enum Command {
     Say(say::Args),
     /// List, show and forget calls.
     Calls(calls::Args),
+    /// List, show and delete the messages that callers left.
+    Messages(messages::Args),
     /// The whole loop on loopback: server, recorded caller, example agent.
     Demo(demo::Args),
 }
@@ -121,6 +124,7 @@ impl Cli {
             Command::Train(args) => train::run(args),
             Command::Say(args) => say::run(args),
             Command::Calls(args) => calls::run(args),
+            Command::Messages(args) => messages::run(args),
             Command::Demo(args) => demo::run(args),
         }
     }

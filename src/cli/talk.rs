@@ -244,6 +244,7 @@ fn expected(talk: &Talk, plan: &Plan) -> String {
         Some(Expect::Slot { slot }) => {
             format!("expects the slot {}", plan.slots().get(*slot).map_or("?", |slot| slot.name.as_str()))
         }
+        None if talk.records() => "records a message".into(),
         None => "does not listen".into(),
     }
 }

@@ -144,11 +144,18 @@ struct Keep {
     recordings: String,
     transcripts: String,
     frustration: String,
+    messages: String,
 }
 
 impl Default for Keep {
     fn default() -> Self {
-        Self { record: true, recordings: "30d".into(), transcripts: "30d".into(), frustration: "3d".into() }
+        Self {
+            record: true,
+            recordings: "30d".into(),
+            transcripts: "30d".into(),
+            frustration: "3d".into(),
+            messages: "30d".into(),
+        }
     }
 }
 
@@ -242,6 +249,7 @@ pub(super) fn resolve(table: Table, base: &Path) -> Result<Config, ConfigError> 
             recordings: time("keep.recordings", &file.keep.recordings)?,
             transcripts: time("keep.transcripts", &file.keep.transcripts)?,
             frustration: time("keep.frustration", &file.keep.frustration)?,
+            messages: time("keep.messages", &file.keep.messages)?,
         },
     })
 }

@@ -122,6 +122,8 @@ pub struct KeepConfig {
     pub transcripts: Duration,
     /// Age at which what was inferred of callers' feelings is deleted; the calls stay.
     pub frustration: Duration,
+    /// Age at which messages that callers left are deleted.
+    pub messages: Duration,
 }
 
 /// Everything that the server needs, resolved.

@@ -41,6 +41,7 @@ const RESERVED: &[&str] = &[
     "now",
     "weekday",
     "hour",
+    "message",
     "greeting",
     "heard",
     "open",
@@ -143,6 +144,8 @@ fn variables(raw: &Raw) -> HashSet<&str> {
         match &step.verb {
             RawVerb::Set(values) => found.extend(values.iter().map(|(name, _)| name.text.as_str())),
             RawVerb::Fetch(fetch) => found.extend(fetch.keep.iter().map(|name| name.text.as_str())),
+            // What was left.
+            RawVerb::Voicemail(_) => _ = found.insert("message"),
             _ => {}
         }
     }

@@ -164,6 +164,7 @@ pub(super) enum Step {
         /// The caller's own telephone is sent there.
         blind: bool,
     },
+    Voicemail(Box<Voicemail>),
     End,
 }
 
@@ -251,6 +252,20 @@ pub(super) struct ToolPlan {
 pub(super) enum ToolKind {
     Goto(usize),
     Fetch(Box<Request>),
+}
+
+/// A message that the caller leaves.
+#[derive(Debug)]
+pub(super) struct Voicemail {
+    /// Said before the tone.
+    pub(super) prompt: Option<Words>,
+    pub(super) mailbox: String,
+    pub(super) longest: Duration,
+    pub(super) silence: Duration,
+    /// Where a caller goes who said nothing; else behind the step.
+    pub(super) empty: Option<usize>,
+    /// Where a message leads that could not be kept.
+    pub(super) failed: Option<usize>,
 }
 
 /// The value of a variable.
@@ -379,6 +394,12 @@ impl Plan {
         names
     }
 
+    /// Whether callers may leave messages.
+    pub fn takes_messages(&self) -> bool {
+        let mut steps = self.states.iter().flat_map(|state| &state.steps);
+        steps.any(|guarded| matches!(guarded.step, Step::Voicemail(_)))
+    }
+
     /// Whether it tells callers that their feelings are inferred.
     pub fn announces_emotion(&self) -> bool {
         self.emotion_notice.is_some()
@@ -436,6 +457,7 @@ impl Step {
             Step::Fetch(fetch) => fetch.wait.iter().collect(),
             Step::Think(thinking) => thinking.wait.iter().chain(&thinking.fallback).collect(),
             Step::Set(_) | Step::Goto(_) | Step::Call(_) | Step::Return | Step::Notify(_) => Vec::new(),
+            Step::Voicemail(voicemail) => voicemail.prompt.iter().collect(),
             Step::Transfer { .. } | Step::End => Vec::new(),
         }
     }

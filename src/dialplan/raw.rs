@@ -9,7 +9,9 @@ use super::diagnostic::{Code, Report, Span};
 use super::yaml::{Node, Scalar};
 use fields::Fields;
 pub(super) use fields::distinct;
-pub(super) use steps::{Mooded, RawAsk, RawFetch, RawRequest, RawStep, RawThink, RawTransfer, RawVerb, VERBS};
+pub(super) use steps::{
+    Mooded, RawAsk, RawFetch, RawRequest, RawStep, RawThink, RawTransfer, RawVerb, RawVoicemail, VERBS,
+};
 
 #[cfg(test)]
 pub(super) use steps::verbs;

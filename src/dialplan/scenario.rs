@@ -25,6 +25,8 @@ pub struct Scenario {
     pub thinks: Vec<Result<Thought, String>>,
     /// Why nobody takes a call that is put through; `None`: somebody does.
     pub agents: Option<TransferFailure>,
+    /// Why messages are not kept; `None`: they are.
+    pub messages: Option<String>,
     /// Whether the whole conversation is kept beside the scenario and compared.
     pub snapshot: bool,
     /// What happens, in order.

@@ -107,6 +107,7 @@ pub fn scenario_schema() -> Value {
             "items": { "anyOf": [any_text(), thought] },
         },
         "agents": { "enum": ["answer", "busy", "no_answer", "declined", "unreachable"] },
+        "messages": { "enum": ["kept", "full"] },
         "snapshot": { "type": "boolean", "description": "Keep the conversation beside the scenario, and compare." },
         "turns": { "type": "array", "items": turn },
     });
@@ -280,6 +281,8 @@ fn of_verb(verb: &str) -> Value {
         "goto" => described("name", "Goes on there."),
         "fetch" => described("text", "Fetches JSON; what is filled in is percent-encoded."),
         "transfer" => described("text", "Puts the caller through: queue:NAME or sip:…"),
+        "voicemail" => json!({ "description": "Says it, and after a tone keeps what the caller says as a message.",
+            "anyOf": [reference("text"), { "type": "null" }] }),
         "end" => json!({ "description": "Ends the call.", "type": "null" }),
         // A verb of its own kind: the reader knows it.
         _ => json!({}),
@@ -288,14 +291,14 @@ fn of_verb(verb: &str) -> Value {
 
 fn of_key(key: &str) -> Value {
     match key {
-        "timeout" => reference("time"),
+        "timeout" | "longest" | "silence" => reference("time"),
         "patience" => json!({ "enum": Patience::NAMES }),
-        "failed" => reference("way_out"),
+        "failed" | "empty" => reference("way_out"),
         "prompt" | "reveal" => reference("texts"),
         "interruptible" => json!({ "type": "boolean" }),
         "tries" | "retry" => json!({ "type": ["integer", "string"] }),
         "blind" => json!({ "type": "boolean", "description": "Sends the caller's own telephone there (SIP REFER)." }),
-        "wait" | "reason" | "confirm" | "as" => reference("text"),
+        "wait" | "reason" | "confirm" | "as" | "mailbox" => reference("text"),
         _ => json!({}),
     }
 }

@@ -10,6 +10,7 @@ mod briefing;
 mod choose;
 mod follow;
 mod look;
+mod message;
 mod repair;
 mod think;
 mod understand;
@@ -47,8 +48,30 @@ pub enum Input {
     Thought(Thought),
     /// The caller took the floor while something was being said.
     Interrupted,
+    /// What came of an [`Action::Record`].
+    Recorded(Result<Message, NotKept>),
     /// How a transfer that did not bridge ended: the script says so and goes on.
     TransferFailed(TransferFailure),
+}
+
+/// A message that was left, and is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// What it is kept under.
+    pub id: String,
+    /// Its length.
+    pub length: Duration,
+    /// What the recogniser wrote.
+    pub text: String,
+}
+
+/// Why no message is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotKept {
+    /// Nothing was said, or next to nothing.
+    Empty,
+    /// The disk or the store refused, and why.
+    Failed(String),
 }
 
 /// An understood turn. Indices are the plan's.
@@ -127,6 +150,8 @@ pub enum Action {
     Think(Think),
     /// Let another system know; nothing is awaited.
     Notify(Fetch),
+    /// Keep what the caller says after a tone; answered by [`Input::Recorded`].
+    Record(Record),
     /// Put the caller through.
     Transfer(Transfer),
     /// Say goodbye is over: end the call when all has been played.
@@ -351,6 +376,25 @@ pub enum Thought {
     Done,
     /// There is no answer, or no more of it.
     Failed(String),
+}
+
+/// A message that the caller may leave now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Whom it is for, as the plan names it.
+    pub mailbox: String,
+    /// It is over at this length.
+    pub longest: Duration,
+    /// It is over after this silence.
+    pub silence: Duration,
+}
+
+impl Record {
+    /// How long a caller may think before the first word.
+    pub fn first_word(&self) -> Duration {
+        const THINK: Duration = Duration::from_secs(6);
+        self.silence.max(THINK)
+    }
 }
 
 /// A request to put the caller through.

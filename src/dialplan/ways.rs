@@ -126,6 +126,14 @@ fn steps(at: usize, state: &State, found: &mut Vec<Way>) {
                     push(End::State(to), "the model failed".into(), Kind::Failure);
                 }
             }
+            Step::Voicemail(voicemail) => {
+                if let Some(to) = voicemail.empty {
+                    push(End::State(to), "nothing said".into(), Kind::Failure);
+                }
+                if let Some(to) = voicemail.failed {
+                    push(End::State(to), "message not kept".into(), Kind::Failure);
+                }
+            }
             Step::End => push(End::Over, when, Kind::Step),
             _ => {}
         }

@@ -60,6 +60,11 @@ pub(super) fn ended(record: &CallRecord) {
     counter!("sidetone_rtp_lost_total").increment(record.media.lost);
 }
 
+/// Counts a message: "kept", "empty" or "failed".
+pub(super) fn message(outcome: &'static str) {
+    counter!("sidetone_messages_total", "outcome" => outcome).increment(1);
+}
+
 /// Counts an INVITE that was turned away.
 pub(super) fn refused(status: u16) {
     counter!("sidetone_calls_refused_total", "status" => status.to_string()).increment(1);

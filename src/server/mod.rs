@@ -10,6 +10,7 @@ pub(crate) mod caller;
 mod events;
 pub(crate) mod files;
 mod lines;
+mod messages;
 pub mod metrics;
 mod notices;
 mod reload;
@@ -26,6 +27,7 @@ use tokio_util::task::TaskTracker;
 use accept::Acceptor;
 use agent::Dialler;
 use lines::Loader;
+use messages::Messages;
 use notices::Notices;
 use reload::{Lines, Reloader};
 use task::Shared;
@@ -47,6 +49,8 @@ const SERVICES_END: Duration = Duration::from_secs(2);
 const EXPIRE_EVERY: Duration = Duration::from_secs(3_600);
 /// Frames of recording that may wait for the disk, over all calls.
 const RECORDING_QUEUE: usize = 4_096;
+/// The same of messages.
+const MESSAGE_QUEUE: usize = 1_024;
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -96,10 +100,12 @@ impl Server {
         metrics::install();
         let keep = &config.keep;
         let (recordings, transcripts, frustration) = (keep.recordings, keep.transcripts, keep.frustration);
-        let retention = Retention { recordings, transcripts, frustration };
+        let retention = Retention { recordings, transcripts, frustration, messages: keep.messages };
         let store = Store::open(&config.data, retention).await?;
         let recordings = Recordings::start(store.recordings(), RECORDING_QUEUE)
             .map_err(|source| ServerError::Io { what: "recordings".into(), source })?;
+        let sounds = Recordings::start(store.messages_folder(), MESSAGE_QUEUE)
+            .map_err(|source| ServerError::Io { what: "messages".into(), source })?;
         let loading = { (config.clone(), engines.clone()) };
         #[expect(clippy::disallowed_methods, reason = "wiring: embedding a plan's examples takes seconds")]
         let loaded = tokio::task::spawn_blocking(move || {
@@ -144,6 +150,7 @@ impl Server {
             events: events.clone(),
             dialler,
             notices: Notices::new(calls.clone()),
+            messages: Messages::new(sounds, store.clone(), calls.clone()),
             drained: drained.clone(),
         });
         let closing = CancellationToken::new();

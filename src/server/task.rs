@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::agent::{Dialled, Dialler};
 use super::caller::{CallerLeg, LegNews, Signal, Signalling, SipParty};
 use super::events::{CallEvent, Events, What};
+use super::messages::Messages;
 use super::metrics;
 use super::notices::Notices;
 use crate::call::Call;
@@ -38,6 +39,7 @@ pub(super) struct Shared {
     pub(super) events: Events,
     pub(super) dialler: Dialler,
     pub(super) notices: Notices,
+    pub(super) messages: Messages,
     pub(super) drained: CancellationToken,
 }
 
@@ -55,6 +57,7 @@ struct TickSink<'a> {
     caller: &'a mut dyn MediaTransport,
     agent: Option<&'a mut dyn MediaTransport>,
     recording: Option<&'a mut RecordingHandle>,
+    message: Option<&'a mut RecordingHandle>,
     voice: &'a mut VoiceStream,
 }
 
@@ -72,12 +75,18 @@ impl Sink for TickSink<'_> {
             recording.push(stereo);
         }
     }
+    fn message(&mut self, mono: &[i16]) {
+        if let Some(message) = &mut self.message {
+            message.push(mono);
+        }
+    }
     fn voice(&mut self, samples: &[i16]) {
         self.voice.push(samples);
     }
 }
 
 type Dialling = Pin<Box<dyn Future<Output = Result<Dialled, TransferFailure>> + Send>>;
+type Keeping = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 type Fetching = Pin<Box<dyn Future<Output = Result<serde_json::Value, String>> + Send>>;
 
 /// The running task.
@@ -92,6 +101,11 @@ struct Task {
     fetching: Option<Fetching>,
     thinking: Option<mpsc::Receiver<Thought>>,
     recording: Option<RecordingHandle>,
+    /// The message that is being left, and the one that is being kept.
+    message: Option<RecordingHandle>,
+    keeping: Option<Keeping>,
+    /// The caller hung up.
+    left: bool,
     voice: VoiceStream,
     inbox: mpsc::Sender<Done>,
     id: Arc<str>,
@@ -134,6 +148,9 @@ pub(super) async fn run(shared: Arc<Shared>, answered: Answered) {
         fetching: None,
         thinking: None,
         recording,
+        message: None,
+        keeping: None,
+        left: false,
         voice,
         inbox,
         id,
@@ -156,6 +173,7 @@ impl Task {
     async fn step(&mut self, results: &mut mpsc::Receiver<Done>) {
         let mut from_caller = [0; PACKET];
         let mut from_agent = [0; PACKET];
+        let here = !self.left;
         let deadline = tokio::time::Instant::from_std(self.call.deadline());
         let (leg, media) = self.leg.split();
         let (agent_leg, agent_media) = match &mut self.agent {
@@ -168,12 +186,12 @@ impl Task {
         tokio::select! {
             biased;
             () = tokio::time::sleep_until(deadline) => self.tick(),
-            signal = leg.next() => {
+            signal = leg.next(), if here => {
                 let news = self.leg.take(signal);
                 self.leg_news(Side::Caller, news);
             }
             signal = maybe(agent_leg.map(Signalling::next)) => self.agent_signal(signal),
-            packet = receive(media, &mut from_caller) => self.packet(Side::Caller, packet, &from_caller),
+            packet = receive(media, &mut from_caller), if here => self.packet(Side::Caller, packet, &from_caller),
             packet = maybe(agent_media.map(|media| receive(media, &mut from_agent))) =>
                 self.packet(Side::Agent, packet, &from_agent),
             Some(done) = results.recv() => self.call.handle(now(), Input::Done(done)),
@@ -188,6 +206,10 @@ impl Task {
                     Thought::Failed("the model's answer broke off".into())
                 });
                 self.call.handle(now(), Input::Thought(thought));
+            }
+            kept = maybe(self.keeping.as_mut()) => {
+                self.keeping = None;
+                self.call.handle(now(), Input::MessageKept(kept));
             }
             () = self.shared.drained.cancelled(), if !self.draining => {
                 self.draining = true;
@@ -207,6 +229,7 @@ impl Task {
             caller: self.leg.split().1,
             agent: self.agent.as_mut().map(|agent| agent.split().1),
             recording: self.recording.as_mut(),
+            message: self.message.as_mut(),
             voice: &mut self.voice,
         };
         (&mut self.call, sink)
@@ -254,8 +277,10 @@ impl Task {
     }
 
     fn gone(&mut self, side: Side) {
-        if side == Side::Agent {
-            self.agent = None;
+        match side {
+            Side::Agent => self.agent = None,
+            // The call may have a message to keep yet; of the caller nothing more comes.
+            Side::Caller => self.left = true,
         }
         self.call.handle(now(), Input::HungUp(side));
     }
@@ -292,6 +317,15 @@ impl Task {
                         self.call.handle(now(), Input::Referred(Err(TransferFailure::Unreachable)));
                     }
                 }
+                Output::OpenMessage { id, rate } => match self.shared.messages.open(&id, rate) {
+                    Ok(sound) => self.message = Some(sound),
+                    Err(why) => self.call.handle(now(), Input::MessageKept(Err(why))),
+                },
+                Output::KeepMessage(message) => {
+                    let sound = self.message.take();
+                    self.keeping = Some(Box::pin(self.shared.messages.clone().keep(sound, *message)));
+                }
+                Output::DropMessage { id } => self.shared.messages.discard(self.message.take(), id),
                 Output::CancelRing => self.ringing = None,
                 Output::HangUp(Side::Caller) => self.hang_up = true,
                 Output::HangUp(Side::Agent) => self.hang_up_agent = true,
@@ -331,6 +365,10 @@ impl Task {
         }
         if self.hang_up {
             self.leg.bye().await;
+        }
+        if let Some(keeping) = self.keeping.take() {
+            // What came of it is in the log.
+            let _ = keeping.await;
         }
         let mut record = self.call.finish(now());
         if let Some(recording) = self.recording {

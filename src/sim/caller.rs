@@ -28,10 +28,14 @@ pub enum Act {
     Cough(Duration),
     /// Types these keys.
     Keys(&'static str),
+    /// Types these keys at once, whoever speaks.
+    Type(&'static str),
     /// Waits.
     Wait(Duration),
     /// Hangs up.
     HangUp,
+    /// Hangs up at once.
+    Leave,
 }
 
 enum Doing {
@@ -87,7 +91,7 @@ impl FarEnd for SimCaller {
             let since = *since.get_or_insert(now);
             if self.acts.front().is_some_and(|act| self.ready(act, since, now)) {
                 match self.acts.pop_front() {
-                    Some(Act::HangUp) => return Step { packet: None, hang_up: true },
+                    Some(Act::HangUp | Act::Leave) => return Step { packet: None, hang_up: true },
                     Some(act) => self.start(act),
                     None => {}
                 }
@@ -118,7 +122,7 @@ impl SimCaller {
                 !silent && spoke && self.began.is_some_and(|began| now - began >= Duration::from_millis(600))
             }
             Act::Wait(time) => now - since >= *time,
-            Act::On(_) => true,
+            Act::On(_) | Act::Type(_) | Act::Leave => true,
         }
     }
 
@@ -130,8 +134,10 @@ impl SimCaller {
                 Doing::Speaking { samples: samples(WORD) * text.split_whitespace().count().max(1) }
             }
             Act::Cough(time) => Doing::Speaking { samples: samples(time) },
-            Act::Keys(keys) => Doing::Typing { keys: keys.bytes().collect(), packet: 0, start: self.timestamp },
-            Act::Wait(_) | Act::HangUp => Doing::Waiting { since: None },
+            Act::Keys(keys) | Act::Type(keys) => {
+                Doing::Typing { keys: keys.bytes().collect(), packet: 0, start: self.timestamp }
+            }
+            Act::Wait(_) | Act::HangUp | Act::Leave => Doing::Waiting { since: None },
         };
     }
 

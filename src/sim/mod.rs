@@ -25,7 +25,7 @@ use crate::call::leg::{LegConfig, LegMedia};
 use crate::call::line::Line;
 use crate::call::logbook::Header;
 use crate::call::ports::{Done, Kind};
-use crate::call::record::CallRecord;
+use crate::call::record::{CallRecord, MessageRecord};
 use crate::call::{Call, TICK};
 use crate::dialplan::script::{Thought, TransferFailure};
 
@@ -59,6 +59,8 @@ pub struct Scenario {
     pub thoughts: Vec<Vec<(Duration, Thought)>>,
     /// The answer to each fetch, in order.
     pub fetches: Vec<Result<serde_json::Value, String>>,
+    /// Why messages are not kept, if they are not.
+    pub disk: Result<(), String>,
     /// What engines take.
     pub costs: Costs,
     /// The network.
@@ -75,6 +77,7 @@ impl Scenario {
             agents: vec![AgentManner::Answers(Duration::from_secs(2))],
             thoughts: Vec::new(),
             fetches: Vec::new(),
+            disk: Ok(()),
             costs: Costs::default(),
             link: Link::good(1),
             limit: Duration::from_secs(600),
@@ -95,6 +98,8 @@ pub struct Played {
     pub recorded: Vec<i16>,
     /// Notices that were sent: address and body.
     pub notices: Vec<(String, String)>,
+    /// Messages that were kept, and their sound.
+    pub messages: Vec<(MessageRecord, Vec<i16>)>,
     /// The caller's RTP as the server's network card saw it.
     pub wire: Vec<Tapped>,
     /// Times at which packets reached the agent.
@@ -148,6 +153,7 @@ struct Given {
     packets: Vec<(Side, Vec<u8>)>,
     stereo: Vec<i16>,
     voice: Vec<i16>,
+    message: Vec<i16>,
 }
 
 impl Sink for Given {
@@ -158,6 +164,9 @@ impl Sink for Given {
     }
     fn recording(&mut self, stereo: &[i16]) {
         self.stereo.extend_from_slice(stereo);
+    }
+    fn message(&mut self, mono: &[i16]) {
+        self.message.extend_from_slice(mono);
     }
     fn voice(&mut self, samples: &[i16]) {
         self.voice.extend_from_slice(samples);
@@ -181,6 +190,9 @@ struct World<'a> {
     to_agent: u64,
     wire: Vec<Tapped>,
     notices: Vec<(String, String)>,
+    messages: Vec<(MessageRecord, Vec<i16>)>,
+    /// The message that is being left.
+    sound: Vec<i16>,
 }
 
 /// The caller's end of the line.
@@ -251,6 +263,8 @@ pub fn play_with(
         to_agent: 0,
         wire: Vec::new(),
         notices: Vec::new(),
+        messages: Vec::new(),
+        sound: Vec::new(),
         scenario: &mut scenario,
         call,
     };
@@ -263,8 +277,8 @@ pub fn play_with(
         now = next;
         world.tick(now, &mut recorded);
     }
-    let World { call, over: ended, reports, to_agent, wire, notices, .. } = world;
-    Played { record: call.finish(now), reports, ended, recorded, wire, to_agent, notices }
+    let World { call, over: ended, reports, to_agent, wire, notices, messages, .. } = world;
+    Played { record: call.finish(now), reports, ended, recorded, wire, to_agent, notices, messages }
 }
 
 impl World<'_> {
@@ -308,6 +322,7 @@ impl World<'_> {
         let mut given = Given::default();
         self.call.tick(now, &mut given);
         recorded.extend_from_slice(&given.stereo);
+        self.sound.extend_from_slice(&given.message);
         for (side, packet) in given.packets {
             if side == Side::Caller {
                 self.wire.push(Tapped { at: now - self.begin, from_caller: false, packet: packet.clone() });
@@ -339,6 +354,14 @@ impl World<'_> {
                 }
                 Output::Ring { .. } => self.rung(now),
                 Output::Refer { .. } => self.referred(now),
+                Output::OpenMessage { .. } | Output::DropMessage { .. } => self.sound.clear(),
+                Output::KeepMessage(message) => {
+                    let (sound, disk) = (std::mem::take(&mut self.sound), self.scenario.disk.clone());
+                    if disk.is_ok() {
+                        self.messages.push((*message, sound));
+                    }
+                    self.at(now + TICK, Due::Input(Input::MessageKept(disk)));
+                }
                 Output::CancelRing | Output::HangUp(_) => self.ring += 1,
                 Output::Notify(request) => {
                     let body = request.body.map(|body| body.into_inner()).unwrap_or_default();
@@ -421,5 +444,7 @@ fn epoch() -> Instant {
     Instant::now()
 }
 
+#[cfg(test)]
+mod message_tests;
 #[cfg(test)]
 mod plan_tests;

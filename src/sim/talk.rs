@@ -20,7 +20,8 @@ use super::epoch;
 use crate::call::line::Line;
 use crate::call::understand::Meaning;
 use crate::dialplan::script::{
-    self, Action, Briefing, Expect, Fetch, Input, Listen, MASKED, Script, Target, Think, Thought, TransferFailure,
+    self, Action, Briefing, Expect, Fetch, Input, Listen, MASKED, Message, NotKept, Record, Script, Target, Think,
+    Thought, TransferFailure,
 };
 use crate::nlu::keypad::{Entry, Keypad, Mashing};
 use crate::nlu::{person, text as words};
@@ -51,6 +52,10 @@ pub trait Surroundings {
     /// The answer of a language model.
     fn think(&mut self, _: &Think) -> Vec<Thought> {
         vec![Thought::Failed("no model is asked in a rehearsal".into())]
+    }
+    /// Keeps a message; why not, if it cannot.
+    fn keep(&mut self, _: &Record) -> Result<(), String> {
+        Ok(())
     }
     /// Whether somebody takes the call.
     fn ring(&mut self, target: &Target) -> Result<(), TransferFailure>;
@@ -109,6 +114,15 @@ pub enum Told {
         url: String,
         /// The same; of a masked one for comparing, never for showing.
         address: String,
+    },
+    /// The caller left a message.
+    Left {
+        /// Whom it is for.
+        mailbox: String,
+        /// The words.
+        text: String,
+        /// Why it is not kept, if it is not.
+        error: Option<String>,
     },
     /// Somebody took the call.
     HandedOver {
@@ -176,6 +190,10 @@ pub struct Talk {
     acted: Duration,
     answered: Option<Duration>,
     listening: Option<Listen>,
+    /// The message that the caller may leave.
+    recording: Option<Record>,
+    /// Messages so far.
+    messages: u32,
     keypad: Keypad,
     mashing: Mashing,
     typed_ahead: Option<Entry>,
@@ -205,6 +223,8 @@ impl Talk {
             acted: Duration::ZERO,
             answered: None,
             listening: None,
+            recording: None,
+            messages: 0,
             keypad: Keypad::idle(),
             mashing: Mashing::default(),
             typed_ahead: None,
@@ -231,8 +251,18 @@ impl Talk {
         if !self.begin_act(said.interrupts) {
             return std::mem::take(&mut self.told);
         }
-        self.clock += WORD * said.text.split_whitespace().count().max(1) as u32;
+        let spoken = WORD * said.text.split_whitespace().count().max(1) as u32;
+        self.clock += spoken;
         self.acted = self.clock;
+        if let Some(record) = self.recording.take() {
+            self.clock += record.silence;
+            self.acted = self.clock;
+            self.frustration.utterance(&said.voice.unwrap_or_default(), said.text, &[]);
+            self.signal();
+            let result = self.left(&record, said.text, spoken.min(record.longest), around);
+            self.run(Input::Recorded(result), around);
+            return std::mem::take(&mut self.told);
+        }
         self.clock += END_OF_TURN;
         if said.interrupts {
             self.events.push(emotion::Event::Interruption);
@@ -268,6 +298,12 @@ impl Talk {
         for key in keys.chars() {
             self.clock += KEY;
             self.acted = self.clock;
+            if self.recording.take().is_some() {
+                self.told.push(Told::Keys(key.into()));
+                // The key ends a message in which nothing was said.
+                self.run(Input::Recorded(Err(NotKept::Empty)), around);
+                continue;
+            }
             let now = self.begin + self.clock;
             if !self.keypad.collects_number() && self.mashing.press(now, key) {
                 self.frustration.event(emotion::Event::KeypadMashing);
@@ -290,12 +326,19 @@ impl Talk {
         self.acted = self.clock;
         let until = self.clock + time;
         for _ in 0..MOST_SILENCES {
-            let Some(timeout) = self.listening.as_ref().map(|listen| listen.timeout) else { break };
+            let waits = self.recording.as_ref().map(Record::first_word);
+            let Some(timeout) = waits.or(self.listening.as_ref().map(|listen| listen.timeout)) else { break };
             if self.ending.is_some() || self.clock + timeout > until {
                 break;
             }
             self.clock += timeout;
             self.acted = self.clock;
+            if self.recording.take().is_some() {
+                self.told.push(Told::NoInput);
+                self.run(Input::Recorded(Err(NotKept::Empty)), around);
+                self.clock = self.clock.max(self.playing);
+                continue;
+            }
             self.listening = None;
             self.keypad.ignore();
             self.told.push(Told::NoInput);
@@ -346,7 +389,13 @@ impl Talk {
 
     /// How long it waits for the first sound.
     pub fn patience(&self) -> Option<Duration> {
-        self.listening.as_ref().map(|listen| listen.timeout)
+        let message = self.recording.as_ref().map(Record::first_word);
+        message.or(self.listening.as_ref().map(|listen| listen.timeout))
+    }
+
+    /// Whether the caller may leave a message now.
+    pub fn records(&self) -> bool {
+        self.recording.is_some()
     }
 
     /// 0..1, as the script sees it.
@@ -485,11 +534,29 @@ impl Talk {
                 let url = if fetch.masked { MASKED.to_owned() } else { fetch.url.clone() };
                 self.told.push(Told::Notified { url, address: fetch.url });
             }
+            Action::Record(record) => self.recording = Some(record),
             Action::Transfer(transfer) => return self.transfer(&transfer.target, around),
             Action::Trouble { what } => self.told.push(Told::Trouble(what)),
             Action::End => self.end(Ending::Completed),
         }
         None
+    }
+
+    /// A message of these words.
+    fn left(
+        &mut self,
+        record: &Record,
+        text: &str,
+        length: Duration,
+        around: &mut dyn Surroundings,
+    ) -> Result<Message, NotKept> {
+        let text = self.line.transcript(text);
+        let kept = around.keep(record);
+        let error = kept.as_ref().err().cloned();
+        self.told.push(Told::Left { mailbox: record.mailbox.clone(), text: text.clone(), error });
+        kept.map_err(NotKept::Failed)?;
+        self.messages += 1;
+        Ok(Message { id: format!("message-{}", self.messages), length, text })
     }
 
     fn transfer(&mut self, target: &Target, around: &mut dyn Surroundings) -> Option<Input> {
@@ -512,6 +579,7 @@ impl Talk {
         if self.ending.is_none() {
             self.clock = self.clock.max(self.playing);
             self.listening = None;
+            self.recording = None;
             self.ending = Some(ending);
             self.told.push(Told::Ended(ending));
         }

@@ -68,9 +68,9 @@ fn by_words(acts: &[Act], world: &mut World) -> (Vec<String>, Option<Ending>) {
         told.extend(match act {
             Act::Say(text) | Act::On(text) => talk.say(&Utterance { text, ..Utterance::default() }, world),
             Act::Over(text) => talk.say(&Utterance { text, interrupts: true, ..Utterance::default() }, world),
-            Act::Keys(keys) => talk.keys(keys, world),
+            Act::Keys(keys) | Act::Type(keys) => talk.keys(keys, world),
             Act::Wait(time) => talk.silence(*time, world),
-            Act::HangUp => talk.hang_up(),
+            Act::HangUp | Act::Leave => talk.hang_up(),
             Act::Cough(_) => Vec::new(),
         });
     }
@@ -152,4 +152,43 @@ fn silence_sets_off_as_many_timers_as_it_is_long() {
         (lines.iter().filter(|line| line.contains("Tell me what you need")).count(), ending)
     };
     assert_eq!(misses(60), (2, Some(Ending::HandedOver)));
+}
+
+const MAILBOX: &str = "
+dialplan: shop
+start: hello
+states:
+  hello:
+    steps:
+      - voicemail: Please leave a message.
+        empty: nothing
+        failed: full
+      - notify: https://desk.example/messages
+        body: {text: '{{ message.text }}'}
+      - say: Thank you for {{ message.seconds }} seconds.
+      - end:
+  nothing: {steps: [{say: I heard nothing.}, {goto: hello}]}
+  full: {steps: [{say: I cannot keep it.}, {end: }]}
+";
+
+#[test]
+fn a_message_is_left_in_text_and_silence_is_none() {
+    let scenario = |top: &str, turns: &str| format!("scenario: messages\n{top}turns:\n{turns}");
+    let kept = "  - {expect: {said: Please leave a message, state: hello}}
+  - {caller: {silence: 7s}, expect: {said: I heard nothing, holds: not message.kept}}
+  - caller: please ring me back
+    expect: {said: Thank you for 1 seconds, fetched: '*/messages', holds: message.text == 'please ring me back', outcome: completed}\n";
+    let full = "  - {caller: please ring me back, expect: {said: I cannot keep it, outcome: completed}}\n";
+    for (source, top) in [(kept, ""), (full, "messages: full\n")] {
+        let plan = crate::dialplan::load(MAILBOX.as_bytes(), "plan.yaml").plan.expect("a sound plan");
+        let source = scenario(top, source);
+        let read = crate::dialplan::scenario::read_scenario(source.as_bytes(), "s.yaml", Some(&plan));
+        let scenario = read.scenario.unwrap_or_else(|| panic!("{:?}", read.diagnostics));
+        let line = super::line(plan, &[]);
+        let mut coverage = crate::dialplan::Coverage::new(std::sync::Arc::clone(&line.plan));
+        let (mut embed, mut voice) = (super::embed, |_: &str| Err("no voice".to_owned()));
+        let mut tools = super::trial::Tools { embed: &mut embed, voice: &mut voice };
+        let trial = super::trial::run(&line, &scenario, &mut tools, &mut coverage);
+        assert!(trial.failures.is_empty(), "{:#?}\n{:#?}", trial.failures, trial.transcript);
+    }
 }

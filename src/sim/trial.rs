@@ -9,7 +9,7 @@ use super::talk::{Ending, Surroundings, Talk, Told, Utterance};
 use crate::call::line::Line;
 use crate::dialplan::Coverage;
 use crate::dialplan::scenario::{Act, Expectation, Expected, Given, Outcome, Scenario, matches_pattern};
-use crate::dialplan::script::{Fetch, MASKED, Target, Think, Thought, TransferFailure};
+use crate::dialplan::script::{Fetch, MASKED, Record, Target, Think, Thought, TransferFailure};
 use crate::dialplan::ways::End;
 use crate::speech::emotion::Mood;
 use crate::speech::prosody::Features;
@@ -95,6 +95,10 @@ impl Surroundings for World<'_, '_> {
 
     fn think(&mut self, _: &Think) -> Vec<Thought> {
         self.given.thought(&self.scenario.thinks)
+    }
+
+    fn keep(&mut self, _: &Record) -> Result<(), String> {
+        self.scenario.messages.clone().map_or(Ok(()), Err)
     }
 
     fn ring(&mut self, _: &Target) -> Result<(), TransferFailure> {
@@ -358,6 +362,8 @@ pub fn written(told: &Told) -> Option<String> {
         Told::Fetched { url, error: None, .. } => format!("* fetched {url}"),
         Told::Fetched { url, error: Some(why), .. } => format!("* fetch of {url} failed: {why}"),
         Told::Notified { url, .. } => format!("* notified {url}"),
+        Told::Left { mailbox, text, error: None } => format!("> {text}\n* a message for {mailbox}"),
+        Told::Left { text, error: Some(why), .. } => format!("> {text}\n* the message was not kept: {why}"),
         Told::HandedOver { to, briefing } => format!("* handed over to {to}: {}", briefing.spoken()),
         Told::NotTaken { to, failure } => format!("* {to} did not take it: {failure}"),
         Told::Trouble(what) => format!("* trouble: {what}"),

@@ -21,25 +21,40 @@ pub struct Expired {
     pub recordings: u64,
     /// Transcripts.
     pub transcripts: u64,
-    /// Calls whose frustration was taken out; the calls stay.
+    /// Calls and messages whose frustration was taken out; they stay.
     pub frustration: u64,
+    /// Messages, with their sound.
+    pub messages: u64,
+}
+
+/// What [`Store::forget`] removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Forgotten {
+    /// Calls.
+    pub calls: u64,
+    /// Messages.
+    pub messages: u64,
 }
 
 impl Store {
-    /// Erases every call of a caller: row, transcript and recording. Numbers are compared by [`normalized`]. Returns how
-    /// many calls there were. What is erased is overwritten in the database file and its journal.
-    pub async fn forget(&self, number: &str) -> Result<u64, StoreError> {
+    /// Erases every call of a caller (row, transcript and recording) and every message that they left. Numbers are compared
+    /// by [`normalized`]. Returns how many there were. What is erased is overwritten in the database file and its journal.
+    pub async fn forget(&self, number: &str) -> Result<Forgotten, StoreError> {
         let key = normalized(number);
         if key.is_empty() {
             return Err(StoreError::EmptyNumber);
         }
         let rows = sqlx::query("SELECT id FROM calls WHERE caller_key = ?").bind(&key).fetch_all(&self.pool).await?;
-        let mut forgotten = 0;
+        let mut forgotten = Forgotten::default();
         for row in rows {
             let id: String = row.try_get("id")?;
             self.remove_recording(&id).await?;
-            forgotten +=
+            forgotten.calls +=
                 sqlx::query("DELETE FROM calls WHERE id = ?").bind(&id).execute(&self.pool).await?.rows_affected();
+        }
+        let rows = sqlx::query("SELECT id FROM messages WHERE caller_key = ?").bind(&key).fetch_all(&self.pool).await?;
+        for row in rows {
+            forgotten.messages += u64::from(self.remove_message(&row.try_get::<String, _>("id")?).await?);
         }
         self.truncate_journal().await?;
         Ok(forgotten)
@@ -59,7 +74,7 @@ impl Store {
             expired.recordings += u64::from(self.remove_recording(&id).await?);
             sqlx::query("UPDATE calls SET has_recording = 0 WHERE id = ?").bind(&id).execute(&self.pool).await?;
         }
-        expired.recordings += self.remove_orphans(oldest_recording).await?;
+        expired.recordings += self.remove_orphans(&self.recordings, "calls", oldest_recording).await?;
         expired.transcripts =
             sqlx::query("UPDATE calls SET transcript = NULL WHERE transcript IS NOT NULL AND started_ms < ?")
                 .bind(before(now_ms, self.retention.transcripts))
@@ -67,10 +82,23 @@ impl Store {
                 .await?
                 .rows_affected();
         expired.frustration = self.expire_feelings(before(now_ms, self.retention.frustration)).await?;
+        expired.messages = self.expire_messages(before(now_ms, self.retention.messages)).await?;
         sqlx::query("DELETE FROM calls WHERE transcript IS NULL AND NOT has_recording").execute(&self.pool).await?;
         if expired != Expired::default() {
             self.truncate_journal().await?;
         }
+        Ok(expired)
+    }
+
+    /// Deletes the messages that were left before `oldest_ms`, and sound of that age that has no row.
+    async fn expire_messages(&self, oldest_ms: i64) -> Result<u64, StoreError> {
+        let rows =
+            sqlx::query("SELECT id FROM messages WHERE left_ms < ?").bind(oldest_ms).fetch_all(&self.pool).await?;
+        let mut expired = 0;
+        for row in rows {
+            expired += u64::from(self.remove_message(&row.try_get::<String, _>("id")?).await?);
+        }
+        self.remove_orphans(&self.messages, "messages", oldest_ms).await?;
         Ok(expired)
     }
 
@@ -80,7 +108,9 @@ impl Store {
             .bind(oldest_ms)
             .fetch_all(&self.pool)
             .await?;
-        let mut taken = 0;
+        let messages =
+            sqlx::query("UPDATE messages SET frustration = NULL WHERE frustration IS NOT NULL AND left_ms < ?");
+        let mut taken = messages.bind(oldest_ms).execute(&self.pool).await?.rows_affected();
         for row in rows {
             let id: String = row.try_get("id")?;
             // One transaction a call: `save` of the same call must not come between.
@@ -116,18 +146,22 @@ impl Store {
         remove(&recording_path(&self.recordings, checked_id(id)?)).await
     }
 
-    /// Removes recordings that were last written before `oldest_ms` and have no row.
-    async fn remove_orphans(&self, oldest_ms: i64) -> Result<u64, StoreError> {
-        let io = |source| StoreError::Io { path: self.recordings.clone(), source };
+    /// Removes the files of `folder` that were last written before `oldest_ms` and have no row in `table`.
+    async fn remove_orphans(&self, folder: &Path, table: &'static str, oldest_ms: i64) -> Result<u64, StoreError> {
+        let io = |source| StoreError::Io { path: folder.to_owned(), source };
+        let known = match table {
+            "messages" => "SELECT 1 FROM messages WHERE id = ?",
+            _ => "SELECT 1 FROM calls WHERE id = ?",
+        };
         let mut removed = 0;
-        let mut folder = fs::read_dir(&self.recordings).await.map_err(io)?;
-        while let Some(entry) = folder.next_entry().await.map_err(io)? {
+        let mut entries = fs::read_dir(folder).await.map_err(io)?;
+        while let Some(entry) = entries.next_entry().await.map_err(io)? {
             let name = entry.file_name();
             let Some(id) = name.to_str().and_then(|name| name.strip_suffix(".wav")) else { continue };
             if checked_id(id).is_err() || !entry.metadata().await.is_ok_and(|meta| modified_ms(&meta) < oldest_ms) {
                 continue;
             }
-            let row = sqlx::query("SELECT 1 FROM calls WHERE id = ?").bind(id).fetch_optional(&self.pool).await?;
+            let row = sqlx::query(known).bind(id).fetch_optional(&self.pool).await?;
             if row.is_none() {
                 removed += u64::from(remove(&entry.path()).await?);
             }
@@ -137,13 +171,13 @@ impl Store {
 
     /// Empties the write-ahead log, in which erased pages would otherwise stay readable. A reader in another process can
     /// hold it back for a moment (SQLite then answers "busy" in the row, not as an error): the next erasure takes it along.
-    async fn truncate_journal(&self) -> Result<(), StoreError> {
+    pub(super) async fn truncate_journal(&self) -> Result<(), StoreError> {
         sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_all(&self.pool).await?;
         Ok(())
     }
 }
 
-async fn remove(path: &Path) -> Result<bool, StoreError> {
+pub(super) async fn remove(path: &Path) -> Result<bool, StoreError> {
     match fs::remove_file(path).await {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),

@@ -5,6 +5,7 @@
 //!   calls.lock          0600  held while one process opens the store
 //!   calls.db            0600  a row per call; the transcript is a JSON column of it
 //!   recordings/ID.wav   0600  stereo: caller left, the other side right
+//!   messages/ID.wav     0600  mono: what a caller left
 //! ```
 //!
 //! The transcript is a column and not a file: it comes and goes with its row in one transaction, no path is ever made of
@@ -12,6 +13,7 @@
 //! transcript or its recording does. Nothing here reads a clock: [`Store::expire`] takes `now`.
 
 mod erase;
+mod messages;
 mod number;
 mod opening;
 mod recordings;
@@ -33,7 +35,8 @@ use crate::pii::Pii;
 
 use opening::Opening;
 
-pub use erase::Expired;
+pub use erase::{Expired, Forgotten};
+pub use messages::MOST_MESSAGES;
 pub use number::normalized;
 pub use recordings::{Recorded, RecordingHandle, Recordings};
 
@@ -41,6 +44,8 @@ pub use recordings::{Recorded, RecordingHandle, Recordings};
 pub const DATABASE: &str = "calls.db";
 /// Folder of the recordings inside the data folder.
 pub const RECORDINGS: &str = "recordings";
+/// Folder of the messages inside the data folder.
+pub const MESSAGES: &str = "messages";
 /// Connections to the database; each is a thread. Further queries wait for one of them.
 const CONNECTIONS: u32 = 4;
 /// How long a write waits for another process (`sidetone calls forget` beside a running server).
@@ -65,6 +70,12 @@ pub enum StoreError {
     /// A call's id is not 1 to 64 letters, digits, `-` or `_`.
     #[error("`{0}` is not a call's id: 1 to 64 letters, digits, `-` or `_`")]
     BadId(String),
+    /// As many messages are kept as may be.
+    #[error("{most} messages are kept already: delete some with `sidetone messages delete`")]
+    Full {
+        /// How many that is.
+        most: i64,
+    },
     /// A number that has nothing in it to compare.
     #[error("the number is empty")]
     EmptyNumber,
@@ -103,14 +114,16 @@ pub struct Retention {
     pub transcripts: Duration,
     /// What was inferred of the caller's feelings: the score of the call and of each turn, with reasons.
     pub frustration: Duration,
+    /// Messages that callers left, with their sound.
+    pub messages: Duration,
 }
 
 impl Default for Retention {
-    /// Thirty days for recordings, ninety for transcripts, three for frustration.
+    /// Thirty days for recordings and messages, ninety for transcripts, three for frustration.
     fn default() -> Self {
         const DAY: u64 = 24 * 3600;
         let days = |n| Duration::from_secs(n * DAY);
-        Self { recordings: days(30), transcripts: days(90), frustration: days(3) }
+        Self { recordings: days(30), transcripts: days(90), frustration: days(3), messages: days(30) }
     }
 }
 
@@ -119,6 +132,7 @@ impl Default for Retention {
 pub struct Store {
     pool: SqlitePool,
     recordings: PathBuf,
+    messages: PathBuf,
     retention: Retention,
 }
 
@@ -129,6 +143,8 @@ impl Store {
         let recordings = data.join(RECORDINGS);
         private_folder(data)?;
         private_folder(&recordings)?;
+        let messages = data.join(MESSAGES);
+        private_folder(&messages)?;
         let _turn = Opening::take(data, TURN).await?;
         let database = data.join(DATABASE);
         opening::private_file(database.clone())?;
@@ -139,12 +155,17 @@ impl Store {
             .pragma("secure_delete", "ON");
         let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await?;
         schema::migrate(&pool).await?;
-        Ok(Self { pool, recordings, retention })
+        Ok(Self { pool, recordings, messages, retention })
     }
 
     /// Where recordings go: the folder for [`Recordings::start`].
     pub fn recordings(&self) -> &Path {
         &self.recordings
+    }
+
+    /// The same of messages.
+    pub fn messages_folder(&self) -> &Path {
+        &self.messages
     }
 
     /// Writes a call's row and transcript; a call that is saved again replaces itself, so that a row can be there from

@@ -1,4 +1,4 @@
-//! Stereo recordings of many calls at once, written by one disk thread.
+//! Recordings of many calls at once (stereo), and of the messages left in them (mono), written by one disk thread.
 //!
 //! ```text
 //! call ─ push(20 ms) ─▶ bounded queue ─▶ disk thread ─▶ recordings/ID.wav
@@ -42,6 +42,7 @@ enum Message {
         recording: u64,
         path: PathBuf,
         rate_hz: u32,
+        channels: u16,
         shared: Arc<Shared>,
         done: oneshot::Sender<Option<String>>,
     },
@@ -62,11 +63,11 @@ enum Message {
 struct Shared {
     /// Pieces that went into the queue.
     sent: AtomicU64,
-    /// Stereo samples pushed, the dropped ones included.
+    /// Samples of each channel pushed, the dropped ones included.
     length: AtomicU64,
     /// No more will come; `sent` and `length` are final.
     finished: AtomicBool,
-    /// Stereo samples that found the queue full.
+    /// Those that found the queue full.
     dropped: AtomicU64,
 }
 
@@ -106,17 +107,27 @@ impl Recordings {
 
     /// Starts a call's recording at `rate_hz`, a stereo file named after the call. Does not wait for the disk.
     pub fn open(&self, call_id: &str, rate_hz: u32) -> Result<RecordingHandle, StoreError> {
-        let path = recording_path(&self.folder, checked_id(call_id)?);
+        self.open_with(call_id, rate_hz, 2)
+    }
+
+    /// The same of a message, in one channel.
+    pub fn open_mono(&self, id: &str, rate_hz: u32) -> Result<RecordingHandle, StoreError> {
+        self.open_with(id, rate_hz, 1)
+    }
+
+    fn open_with(&self, id: &str, rate_hz: u32, channels: u16) -> Result<RecordingHandle, StoreError> {
+        let path = recording_path(&self.folder, checked_id(id)?);
         let recording = self.next.fetch_add(1, Ordering::Relaxed);
         let shared = Arc::new(Shared::default());
         let (done, outcome) = oneshot::channel();
-        let open = Message::Open { recording, path: path.clone(), rate_hz, shared: shared.clone(), done };
+        let open = Message::Open { recording, path: path.clone(), rate_hz, channels, shared: shared.clone(), done };
         self.queue.try_send(open).map_err(|_| StoreError::Io {
             path,
             source: io::Error::new(io::ErrorKind::WouldBlock, "the recordings' queue is full"),
         })?;
-        let name = format!("{}/{call_id}.wav", super::RECORDINGS);
-        Ok(RecordingHandle { recording, rate_hz, name, shared, outcome, recorder: self.clone() })
+        let folder = if channels == 1 { super::MESSAGES } else { super::RECORDINGS };
+        let name = format!("{folder}/{id}.wav");
+        Ok(RecordingHandle { recording, rate_hz, channels, name, shared, outcome, recorder: self.clone() })
     }
 
     /// Pieces of 20 ms dropped because the queue was full, since the start.
@@ -130,6 +141,7 @@ impl Recordings {
 pub struct RecordingHandle {
     recording: u64,
     rate_hz: u32,
+    channels: u16,
     name: String,
     shared: Arc<Shared>,
     outcome: oneshot::Receiver<Option<String>>,
@@ -137,23 +149,25 @@ pub struct RecordingHandle {
 }
 
 impl RecordingHandle {
-    /// Appends interleaved samples (left, right, left, …). Never waits; what does not fit the queue becomes silence.
+    /// Appends interleaved samples (left, right, left, …; of a message one channel). Never waits; what does not fit the queue becomes silence.
     pub fn push(&mut self, interleaved: &[i16]) {
         for piece in interleaved.chunks(PIECE) {
-            let pairs = piece.len() as u64 / 2;
+            let channels = usize::from(self.channels);
+            let frames = piece.len() / channels;
             let position = self.shared.length.load(Ordering::Relaxed);
             let mut samples = [0; PIECE];
             samples[..piece.len()].copy_from_slice(piece);
             // At most PIECE; a half pair at the end is left out.
-            let len = (pairs * 2) as u16;
+            let len = (frames * channels) as u16;
+            let frames = frames as u64;
             let message = Message::Samples { recording: self.recording, position, len, samples };
             if self.recorder.queue.try_send(message).is_ok() {
                 self.shared.sent.fetch_add(1, Ordering::Relaxed);
             } else {
-                self.shared.dropped.fetch_add(pairs, Ordering::Relaxed);
+                self.shared.dropped.fetch_add(frames, Ordering::Relaxed);
                 self.recorder.dropped.fetch_add(1, Ordering::Relaxed);
             }
-            self.shared.length.store(position + pairs, Ordering::Relaxed);
+            self.shared.length.store(position + frames, Ordering::Relaxed);
         }
     }
 
@@ -231,8 +245,8 @@ impl Disk {
 
     fn handle(&mut self, message: Message) {
         match message {
-            Message::Open { recording, path, rate_hz, shared, done } => {
-                let wav = (self.create)(&path).and_then(|file| Wav::new(file, rate_hz));
+            Message::Open { recording, path, rate_hz, channels, shared, done } => {
+                let wav = (self.create)(&path).and_then(|file| Wav::new(file, rate_hz, channels));
                 let mut entry = Recording { path, wav: None, failure: None, received: 0, shared, done: Some(done) };
                 match wav {
                     Ok(wav) => entry.wav = Some(wav),

@@ -30,6 +30,23 @@ const STEPS: &[&str] = &[
     ALTER TABLE calls DROP COLUMN frustration_peak;
     ALTER TABLE calls RENAME COLUMN peak TO frustration_peak;
     PRAGMA user_version = 2;",
+    "CREATE TABLE messages (
+        id               TEXT PRIMARY KEY NOT NULL,
+        call             TEXT NOT NULL,
+        left_ms          INTEGER NOT NULL,
+        duration_ms      INTEGER NOT NULL,
+        caller           TEXT NOT NULL,
+        caller_key       TEXT NOT NULL,
+        called           TEXT NOT NULL,
+        plan             TEXT NOT NULL,
+        mailbox          TEXT NOT NULL,
+        words            TEXT NOT NULL,
+        frustration      REAL,
+        has_recording    INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX messages_by_time ON messages (left_ms);
+    CREATE INDEX messages_by_caller ON messages (caller_key);
+    PRAGMA user_version = 3;",
 ];
 
 /// Applies the steps that the file lacks.

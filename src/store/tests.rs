@@ -113,7 +113,7 @@ async fn forgetting_leaves_no_byte_of_the_caller_and_nothing_else_is_touched() {
     }
     assert!(contains(&all_bytes(folder.path()), "the secret of a1"), "the search would see it");
 
-    assert_eq!(store.forget("+49 (30) 123-45").await.expect("forgotten"), 2);
+    assert_eq!(store.forget("+49 (30) 123-45").await.expect("forgotten").calls, 2);
 
     assert_eq!(files.iter().map(|file| file.exists()).collect::<Vec<_>>(), [false, false, true]);
     assert_eq!(store.list(10).await.expect("read").len(), 1);
@@ -122,7 +122,7 @@ async fn forgetting_leaves_no_byte_of_the_caller_and_nothing_else_is_touched() {
         assert!(!contains(&left, trace), "{trace} is still on disk");
     }
     assert!(contains(&left, "the secret of b1"));
-    assert_eq!(store.forget("+49 30 12345").await.expect("nothing left"), 0);
+    assert_eq!(store.forget("+49 30 12345").await.expect("nothing left").calls, 0);
     assert!(matches!(store.forget("  ").await, Err(StoreError::EmptyNumber)));
 }
 
@@ -202,6 +202,7 @@ async fn a_file_of_the_first_version_keeps_its_calls() {
     // As the first version left it: a score in every row and turn.
     sqlx::raw_sql(
         "DROP TABLE calls;
+         DROP TABLE messages;
          CREATE TABLE calls (id TEXT PRIMARY KEY NOT NULL, started_ms INTEGER NOT NULL, duration_ms INTEGER NOT NULL,
              caller TEXT NOT NULL, caller_key TEXT NOT NULL, called TEXT NOT NULL, transport TEXT NOT NULL,
              plan TEXT NOT NULL, outcome TEXT NOT NULL, frustration_peak REAL NOT NULL, has_recording INTEGER NOT NULL,
@@ -234,7 +235,7 @@ async fn a_row_outlives_its_transcript_while_the_recording_is_kept() {
     let list = store.list(10).await.expect("read");
     assert!(file.exists() && list[0].has_recording && !list[0].has_transcript);
     assert_eq!(store.get("a").await.expect("read"), None);
-    assert_eq!(store.forget("1").await.expect("forgotten"), 1, "the caller can still be forgotten");
+    assert_eq!(store.forget("1").await.expect("forgotten").calls, 1, "the caller can still be forgotten");
     assert!(!file.exists());
 }
 
@@ -266,7 +267,7 @@ async fn an_id_that_is_a_path_is_refused_everywhere() {
     let mut hostile = record("hostile", "1", 0);
     hostile.recording = Some("../../outside.wav".to_owned());
     store.save(&hostile).await.expect("saved");
-    assert_eq!(store.forget("1").await.expect("forgotten"), 1);
+    assert_eq!(store.forget("1").await.expect("forgotten").calls, 1);
     assert!(outside.exists());
     // An id that got into the file by another way.
     sqlx::query("INSERT INTO calls (id, started_ms, duration_ms, caller, caller_key, called, transport, plan, outcome, has_recording)
@@ -289,7 +290,7 @@ async fn many_calls_end_at_once_beside_another_process() {
         let store = server.clone();
         tasks.spawn(async move { store.save(&record(&format!("call-{n}"), &format!("{}", n % 10), n)).await });
     }
-    let forgotten = tool.forget("3").await.expect("waits its turn");
+    let forgotten = tool.forget("3").await.expect("waits its turn").calls;
     while let Some(saved) = tasks.join_next().await {
         saved.expect("no panic").expect("saved");
     }

@@ -1,21 +1,19 @@
-//! A stereo 16-bit WAV that is valid at every moment: the header never promises more than has been written.
+//! A 16-bit WAV of one or two channels that is valid at every moment: the header never promises more than has been written.
 
 use std::io::{self, Seek, SeekFrom, Write};
 
 /// Bytes of the header: RIFF, `fmt ` and the head of `data`.
 const HEADER: u32 = 44;
-const CHANNELS: u16 = 2;
-/// Of one sample of both channels.
-const FRAME_BYTES: u16 = CHANNELS * 2;
 /// Gathered before a write, bytes: a quarter of a second at 16 kHz.
 const BUFFER: usize = 16 * 1024;
 /// What the size fields of RIFF can say.
-const MOST_BYTES: u64 = (u32::MAX - HEADER) as u64 / FRAME_BYTES as u64 * FRAME_BYTES as u64;
+const MOST_BYTES: u64 = (u32::MAX - HEADER) as u64 / 4 * 4;
 
-/// Writes interleaved stereo samples to `out`.
+/// Writes interleaved samples to `out`.
 pub(super) struct Wav<W: Write + Seek> {
     out: W,
     rate_hz: u32,
+    channels: u16,
     buffer: Vec<u8>,
     /// Bytes of samples that `out` has taken.
     written: u64,
@@ -23,19 +21,24 @@ pub(super) struct Wav<W: Write + Seek> {
 
 impl<W: Write + Seek> Wav<W> {
     /// Writes the header of an empty file.
-    pub(super) fn new(out: W, rate_hz: u32) -> io::Result<Self> {
-        let mut wav = Self { out, rate_hz, buffer: Vec::with_capacity(BUFFER), written: 0 };
+    pub(super) fn new(out: W, rate_hz: u32, channels: u16) -> io::Result<Self> {
+        let mut wav = Self { out, rate_hz, channels, buffer: Vec::with_capacity(BUFFER), written: 0 };
         wav.write_header()?;
         wav.out.seek(SeekFrom::Start(u64::from(HEADER)))?;
         Ok(wav)
     }
 
-    /// Stereo samples so far, those in the buffer included.
-    pub(super) fn position(&self) -> u64 {
-        (self.written + self.buffer.len() as u64) / u64::from(FRAME_BYTES)
+    /// Bytes of one sample of all channels.
+    fn frame_bytes(&self) -> u16 {
+        self.channels * 2
     }
 
-    /// Appends interleaved samples: a whole number of left and right pairs.
+    /// Samples of each channel so far, those in the buffer included.
+    pub(super) fn position(&self) -> u64 {
+        (self.written + self.buffer.len() as u64) / u64::from(self.frame_bytes())
+    }
+
+    /// Appends interleaved samples: a whole number of each channel.
     pub(super) fn push(&mut self, interleaved: &[i16]) -> io::Result<()> {
         for sample in interleaved {
             self.buffer.extend_from_slice(&sample.to_le_bytes());
@@ -43,11 +46,11 @@ impl<W: Write + Seek> Wav<W> {
         if self.buffer.len() >= BUFFER { self.write_out() } else { Ok(()) }
     }
 
-    /// Appends silence up to stereo sample `position`.
+    /// Appends silence up to sample `position`.
     pub(super) fn silence_until(&mut self, position: u64) -> io::Result<()> {
         const STEP: [i16; 1024] = [0; 1024];
         while self.position() < position {
-            let missing = (position - self.position()).saturating_mul(u64::from(CHANNELS));
+            let missing = (position - self.position()).saturating_mul(u64::from(self.channels));
             self.push(&STEP[..usize::try_from(missing).unwrap_or(usize::MAX).min(STEP.len())])?;
         }
         Ok(())
@@ -88,10 +91,10 @@ impl<W: Write + Seek> Wav<W> {
         header.extend_from_slice(b"WAVEfmt ");
         header.extend_from_slice(&16u32.to_le_bytes());
         header.extend_from_slice(&1u16.to_le_bytes());
-        header.extend_from_slice(&CHANNELS.to_le_bytes());
+        header.extend_from_slice(&self.channels.to_le_bytes());
         header.extend_from_slice(&self.rate_hz.to_le_bytes());
-        header.extend_from_slice(&(self.rate_hz.saturating_mul(u32::from(FRAME_BYTES))).to_le_bytes());
-        header.extend_from_slice(&FRAME_BYTES.to_le_bytes());
+        header.extend_from_slice(&(self.rate_hz.saturating_mul(u32::from(self.frame_bytes()))).to_le_bytes());
+        header.extend_from_slice(&self.frame_bytes().to_le_bytes());
         header.extend_from_slice(&16u16.to_le_bytes());
         header.extend_from_slice(b"data");
         header.extend_from_slice(&data.to_le_bytes());

@@ -21,5 +21,6 @@ mod sip_bad_input;
 mod sip_dialog;
 mod sipp;
 mod trouble;
+mod voicemail;
 #[cfg(feature = "webrtc")]
 mod webdriver;

@@ -41,7 +41,7 @@ impl Call {
     }
 
     /// How it was said: updates the score; returns its reasons.
-    pub(super) fn felt(&mut self, now: Instant, features: &Features, text: &str) -> Vec<String> {
+    pub(in crate::call) fn felt(&mut self, now: Instant, features: &Features, text: &str) -> Vec<String> {
         let events = std::mem::take(&mut self.turns.events);
         if !self.line.emotion {
             return Vec::new();

@@ -177,6 +177,7 @@ fn goes_to(step: &Step) -> Vec<usize> {
             });
             tools.chain(thinking.failed).collect()
         }
+        Step::Voicemail(voicemail) => voicemail.empty.into_iter().chain(voicemail.failed).collect(),
         Step::Say { .. } | Step::Play { .. } | Step::Listen { .. } | Step::Set(_) => Vec::new(),
         Step::Return | Step::Notify(_) | Step::End => Vec::new(),
     }

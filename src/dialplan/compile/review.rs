@@ -184,6 +184,7 @@ impl Compiler<'_, '_> {
                 RawVerb::Ask(ask) => texts.extend(&ask.prompts),
                 RawVerb::Listen { wordings, .. } => texts.extend(wordings),
                 RawVerb::Fetch(fetch) => texts.extend(&fetch.wait),
+                RawVerb::Voicemail(voicemail) => texts.extend(&voicemail.prompt),
                 _ => {}
             }
         }
@@ -197,13 +198,15 @@ impl Compiler<'_, '_> {
 }
 
 /// Where a step may go.
-fn goes_to(step: &Step) -> Option<usize> {
+fn goes_to(step: &Step) -> Vec<usize> {
+    let one = |to: &Option<usize>| to.iter().copied().collect();
     match step {
-        Step::Goto(to) | Step::Call(to) => Some(*to),
-        Step::Ask(ask) => ask.failed,
-        Step::Fetch(fetch) => fetch.failed,
-        Step::Transfer { failed, .. } => *failed,
-        _ => None,
+        Step::Goto(to) | Step::Call(to) => vec![*to],
+        Step::Ask(ask) => one(&ask.failed),
+        Step::Fetch(fetch) => one(&fetch.failed),
+        Step::Transfer { failed, .. } => one(failed),
+        Step::Voicemail(voicemail) => voicemail.empty.into_iter().chain(voicemail.failed).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -213,12 +216,18 @@ fn without_waiting(state: &State) -> Vec<usize> {
     for guarded in &state.steps {
         match &guarded.step {
             // What follows a question that was not answered has waited.
-            Step::Ask(_) | Step::Listen { .. } => {}
+            Step::Ask(_) | Step::Listen { .. } | Step::Voicemail(_) => {}
             step => found.extend(goes_to(step)),
         }
         let stays = matches!(
             guarded.step,
-            Step::Ask(_) | Step::Listen { .. } | Step::Goto(_) | Step::Transfer { .. } | Step::End | Step::Return
+            Step::Ask(_)
+                | Step::Listen { .. }
+                | Step::Voicemail(_)
+                | Step::Goto(_)
+                | Step::Transfer { .. }
+                | Step::End
+                | Step::Return
         );
         if stays && guarded.when.is_none() {
             break;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::diagnostic::{Code, short};
-use super::super::plan::{Ask, AskItem, Confirmation, Fetching, Guarded, State, Step};
-use super::super::raw::{Confirm, Mooded, RawAsk, RawFetch, RawState, RawStep, RawTransfer, RawVerb};
+use super::super::plan::{Ask, AskItem, Confirmation, Fetching, Guarded, State, Step, Voicemail};
+use super::super::raw::{Confirm, Mooded, RawAsk, RawFetch, RawState, RawStep, RawTransfer, RawVerb, RawVoicemail};
 use super::super::script::{Method, Patience, Target};
 use super::super::yaml::Scalar;
 use super::Compiler;
@@ -13,6 +13,9 @@ use super::words::Policy;
 
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(6);
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
+/// A message is over at this length, and after this silence.
+const LONGEST_MESSAGE: Duration = Duration::from_secs(120);
+const MESSAGE_SILENCE: Duration = Duration::from_secs(4);
 const TRIES: u32 = 3;
 const MAX_TRIES: u32 = 10;
 const MAX_FORM: usize = 20;
@@ -57,6 +60,7 @@ impl Compiler<'_, '_> {
             }
             RawVerb::Fetch(fetch) => self.fetch(fetch, raw),
             RawVerb::Transfer(transfer) => Some(self.transfer(transfer)),
+            RawVerb::Voicemail(voicemail) => Some(self.voicemail(voicemail)),
             RawVerb::End => Some(Step::End),
         };
         Some(Guarded { when, step: step? })
@@ -159,6 +163,24 @@ impl Compiler<'_, '_> {
         let failed = raw.failed.as_ref().and_then(|name| self.state_named(name));
         let keep = raw.keep.as_ref().map(|name| name.text.clone());
         Some(Step::Fetch(Box::new(Fetching { request: request?, keep, wait, failed })))
+    }
+
+    fn voicemail(&mut self, raw: &RawVoicemail) -> Step {
+        let mailbox = match &raw.mailbox {
+            Some(name) => {
+                self.name(name, &[], true);
+                name.text.clone()
+            }
+            None => self.raw.name.as_ref().map(|name| name.text.clone()).unwrap_or_default(),
+        };
+        Step::Voicemail(Box::new(Voicemail {
+            prompt: raw.prompt.as_ref().map(|text| self.words(text, Policy::Spoken)),
+            mailbox,
+            longest: self.duration_in(raw.longest.as_ref(), LONGEST_MESSAGE, 5.0..=600.0, "from 5s to 10m"),
+            silence: self.duration_in(raw.silence.as_ref(), MESSAGE_SILENCE, 1.0..=30.0, "from 1s to 30s"),
+            empty: raw.empty.as_ref().and_then(|name| self.state_named(name)),
+            failed: raw.failed.as_ref().and_then(|name| self.state_named(name)),
+        }))
     }
 
     fn transfer(&mut self, raw: &RawTransfer) -> Step {

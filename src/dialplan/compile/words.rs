@@ -235,13 +235,25 @@ impl Compiler<'_, '_> {
     }
 
     pub(super) fn duration(&mut self, text: Option<&Scalar>, default: Duration) -> Duration {
+        self.duration_in(text, default, DURATIONS, "from 100ms to 2m")
+    }
+
+    /// A time within `range` (seconds), which `bounds` says in words.
+    pub(super) fn duration_in(
+        &mut self,
+        text: Option<&Scalar>,
+        default: Duration,
+        range: std::ops::RangeInclusive<f64>,
+        bounds: &str,
+    ) -> Duration {
         let Some(text) = text else { return default };
         let written = text.text.trim();
-        match seconds(written).filter(|seconds| DURATIONS.contains(seconds)) {
+        match seconds(written).filter(|seconds| range.contains(seconds)) {
             Some(seconds) => Duration::from_secs_f64(seconds),
             None => {
                 let message = format!("`{}` is no time", short(written));
-                self.report.error_help(&text.at, Code::BadDuration, message, "like 800ms, 2s or 1m; from 100ms to 2m");
+                let help = format!("like 800ms, 2s or 1m; {bounds}");
+                self.report.error_help(&text.at, Code::BadDuration, message, help);
                 default
             }
         }

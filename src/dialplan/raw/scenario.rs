@@ -39,10 +39,10 @@ const EXPECTED: &[&str] = &[
 
 /// Reads the shape, and holds names against the plan.
 pub(in super::super) fn read(node: &Node, plan: Option<&Plan>, report: &mut Report<'_>) -> Option<Scenario> {
-    const KEYS: &[&str] = &["scenario", "caller", "at", "fetches", "thinks", "agents", "snapshot", "turns"];
+    const KEYS: &[&str] = &["scenario", "caller", "at", "fetches", "thinks", "agents", "messages", "snapshot", "turns"];
     let mut f = Fields::new(node, "a scenario", KEYS, report)?;
     let name = f.required_text("scenario").map(|name| name.text).unwrap_or_default();
-    let (at, agents) = (clock(&mut f), agents(&mut f));
+    let (at, agents, messages) = (clock(&mut f), agents(&mut f), messages(&mut f));
     let snapshot = f.switch("snapshot").unwrap_or(false);
     let mut caller = serde_json::Map::new();
     caller.insert("number".into(), NUMBER.into());
@@ -59,7 +59,7 @@ pub(in super::super) fn read(node: &Node, plan: Option<&Plan>, report: &mut Repo
         f.report.error(more.at(), Code::TooBig, format!("a scenario has {MOST_TURNS} turns at most"));
     }
     let turns = nodes.iter().take(MOST_TURNS).filter_map(|node| turn(node, plan, f.report)).collect();
-    Some(Scenario { name, caller: caller.into(), at, fetches, thinks, agents, snapshot, turns })
+    Some(Scenario { name, caller: caller.into(), at, fetches, thinks, agents, messages, snapshot, turns })
 }
 
 /// A model's answer: a text, `{tool: NAME, args: {…}}` or `{fails: WHY}`.
@@ -96,6 +96,13 @@ fn agents(f: &mut Fields<'_, '_, '_>) -> Option<TransferFailure> {
     ];
     let text = f.text("agents")?;
     choice(&text, "`agents`", KNOWN, f.report).flatten()
+}
+
+/// Whether messages are kept.
+fn messages(f: &mut Fields<'_, '_, '_>) -> Option<String> {
+    let text = f.text("messages")?;
+    let refused = choice(&text, "`messages`", &[("kept", false), ("full", true)], f.report)?;
+    refused.then(|| "the disk is full".into())
 }
 
 /// One of a few words.

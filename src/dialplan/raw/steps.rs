@@ -19,6 +19,7 @@ pub(in super::super) const VERBS: &[(&str, &[&str])] = &[
     ("notify", &["reveal", "timeout", "method", "body", "headers", "auth", "retry"]),
     ("think", &["model", "know", "tools", "history", "timeout", "wait", "fallback", "failed"]),
     ("transfer", &["reason", "failed", "blind"]),
+    ("voicemail", &["mailbox", "longest", "silence", "empty", "failed"]),
     ("end", &[]),
 ];
 
@@ -51,6 +52,7 @@ pub(in super::super) enum RawVerb {
     Notify(Box<RawRequest>),
     Think(Box<RawThink>),
     Transfer(Box<RawTransfer>),
+    Voicemail(Box<RawVoicemail>),
     End,
 }
 
@@ -149,6 +151,18 @@ pub(in super::super) struct RawTransfer {
     pub(in super::super) blind: bool,
 }
 
+/// `voicemail:`.
+#[derive(Debug)]
+pub(in super::super) struct RawVoicemail {
+    /// Said before the tone.
+    pub(in super::super) prompt: Option<Scalar>,
+    pub(in super::super) mailbox: Option<Scalar>,
+    pub(in super::super) longest: Option<Scalar>,
+    pub(in super::super) silence: Option<Scalar>,
+    pub(in super::super) empty: Option<Scalar>,
+    pub(in super::super) failed: Option<Scalar>,
+}
+
 pub(super) fn step(node: &Node, report: &mut Report<'_>) -> Option<RawStep> {
     let verb = verb(node, report)?;
     let (name, beside) = VERBS[verb];
@@ -187,8 +201,15 @@ pub(super) fn step(node: &Node, report: &mut Report<'_>) -> Option<RawStep> {
         "fetch" => fetch(&mut f)?,
         "think" => think(&mut f)?,
         "notify" => RawVerb::Notify(Box::new(request(&mut f, "notify")?)),
+        "voicemail" => {
+            let (prompt, mailbox) = (f.text("voicemail"), f.text("mailbox"));
+            let (longest, silence) = (f.text("longest"), f.text("silence"));
+            let (empty, failed) = (way_out(&mut f, "empty"), way_out(&mut f, "failed"));
+            RawVerb::Voicemail(Box::new(RawVoicemail { prompt, mailbox, longest, silence, empty, failed }))
+        }
         "transfer" => {
-            let (target, reason, failed) = (f.required_text("transfer"), f.text("reason"), way_out(&mut f));
+            let (target, reason) = (f.required_text("transfer"), f.text("reason"));
+            let failed = way_out(&mut f, "failed");
             let blind = f.switch("blind").unwrap_or(false);
             RawVerb::Transfer(Box::new(RawTransfer { target: target?, reason, failed, blind }))
         }
@@ -248,7 +269,7 @@ fn ask(f: &mut Fields<'_, '_, '_>) -> Option<RawVerb> {
         f.missing("ask");
     }
     let (prompts, confirm, tries) = (f.texts("prompt"), f.confirm(), f.text("tries"));
-    let (failed, timeout, patience) = (way_out(f), f.text("timeout"), f.text("patience"));
+    let (failed, timeout, patience) = (way_out(f, "failed"), f.text("timeout"), f.text("patience"));
     if slots.is_empty() {
         return None;
     }
@@ -288,7 +309,7 @@ pub(super) fn pairs(f: &mut Fields<'_, '_, '_>, key: &str) -> Vec<(Scalar, Scala
 
 fn fetch(f: &mut Fields<'_, '_, '_>) -> Option<RawVerb> {
     let request = request(f, "fetch");
-    let (keep, wait, failed) = (f.text("as"), f.text("wait"), way_out(f));
+    let (keep, wait, failed) = (f.text("as"), f.text("wait"), way_out(f, "failed"));
     Some(RawVerb::Fetch(Box::new(RawFetch { request: request?, keep, wait, failed })))
 }
 
@@ -300,7 +321,7 @@ fn think(f: &mut Fields<'_, '_, '_>) -> Option<RawVerb> {
     }
     let (model, know, history) = (f.text("model"), f.get("know").cloned(), f.text("history"));
     let (timeout, wait, fallback) = (f.text("timeout"), f.text("wait"), f.text("fallback"));
-    let failed = way_out(f);
+    let failed = way_out(f, "failed");
     let instructions = instructions?;
     Some(RawVerb::Think(Box::new(RawThink {
         instructions,
@@ -334,12 +355,13 @@ pub(super) fn request(f: &mut Fields<'_, '_, '_>, url: &str) -> Option<RawReques
     Some(RawRequest { url: url?, reveal, timeout, method, body, headers, auth, retry })
 }
 
-/// `failed: STATE`, or `failed: {goto: STATE}`.
-fn way_out(f: &mut Fields<'_, '_, '_>) -> Option<Scalar> {
-    match f.get("failed") {
+/// `failed: STATE`, or `failed: {goto: STATE}`; `empty` likewise.
+fn way_out(f: &mut Fields<'_, '_, '_>, key: &'static str) -> Option<Scalar> {
+    match f.get(key) {
         Some(node @ Node::Map(..)) => {
-            Fields::new(node, "`failed` (`failed: {goto: STATE}`)", &["goto"], f.report)?.required_text("goto")
+            const WHAT: &str = "a way out (`failed: STATE`, or `failed: {goto: STATE}`)";
+            Fields::new(node, WHAT, &["goto"], f.report)?.required_text("goto")
         }
-        _ => f.text("failed"),
+        _ => f.text(key),
     }
 }

@@ -73,6 +73,10 @@ impl Script {
                 self.send_on(target.clone(), reason, Back::Step, *blind);
                 true
             }
+            Step::Voicemail(voicemail) => {
+                self.take_message(voicemail);
+                true
+            }
             Step::End => {
                 self.end();
                 true

@@ -34,6 +34,8 @@ pub(super) struct Variables {
     /// Misses in a row, also over a hand-over that failed.
     pub(super) unheard: u32,
     pub(super) last: String,
+    /// The last message: whether it is kept, its id, length and words.
+    pub(super) message: Value,
 }
 
 impl Variables {
@@ -49,6 +51,7 @@ impl Variables {
             misses: 0,
             unheard: 0,
             last: String::new(),
+            message: super::message::none(),
         }
     }
 
@@ -119,6 +122,7 @@ impl Script {
             ("arousal_trend", rounded(v.voice[2])),
             ("misses", Value::from(v.misses)),
             ("last", Value::from(v.last.as_str())),
+            ("message", v.message.clone()),
             ("today", Value::from(v.now.date().to_string())),
             ("now", Value::from(v.now.strftime("%H:%M").to_string())),
             ("weekday", Value::from(v.now.strftime("%A").to_string())),

@@ -24,6 +24,8 @@ const MAX_STEPS: u32 = 200;
 pub(super) const FETCH_COST: u32 = 20;
 pub(super) const TRANSFER_COST: u32 = 50;
 pub(super) const NOTIFY_COST: u32 = 10;
+/// Three messages without a turn between them are the most.
+pub(super) const MESSAGE_COST: u32 = 60;
 /// Places that a `return` may lead back to; the oldest is forgotten.
 pub(super) const MAX_RETURNS: usize = 8;
 /// Intents that the briefing recalls.
@@ -50,6 +52,8 @@ pub(super) enum Wait {
     /// A fetch that the model asked for.
     Consulting,
     Transferring(Back),
+    /// The caller leaves a message.
+    Recording,
     Ended,
 }
 
@@ -213,6 +217,7 @@ impl Script {
             (Wait::Thinking | Wait::Consulting, Input::Interrupted) => self.hush(),
             (Wait::Consulting, Input::Fetched(result)) => self.consulted(result),
             (Wait::Checking { item, tries }, Input::Fetched(result)) => self.checked(item, tries, result),
+            (Wait::Recording, Input::Recorded(result)) => self.recorded(result),
             (Wait::Transferring(back), Input::TransferFailed(failure)) => self.transfer_failed(back, failure),
             (Wait::Pause(pause), input @ (Input::Heard(_) | Input::Keys(_) | Input::NoInput)) => {
                 let meaning = self.understand(pause, input);

@@ -1,6 +1,8 @@
 //! What the guide shows is checked and run: every plan and every fragment of `dialplans/README.md`.
 
-use super::super::script::{Action, Expect, Heard, Input, Thought, TransferFailure};
+use std::time::Duration;
+
+use super::super::script::{Action, Expect, Heard, Input, Message, Thought, TransferFailure};
 use super::super::{Files, Severity, SlotKind, load_with};
 use super::Call;
 
@@ -86,6 +88,10 @@ fn walked(source: &str, name: &str) -> Vec<String> {
                 Action::Think(_) => {
                     call.script.handle(Input::Thought(Thought::Sentence("That is so.".into())));
                     Some(Input::Thought(Thought::Done))
+                }
+                Action::Record(_) => {
+                    let message = Message { id: "m".into(), length: Duration::from_secs(3), text: "Call me.".into() };
+                    Some(Input::Recorded(Ok(message)))
                 }
                 Action::Transfer(_) => Some(Input::TransferFailed(TransferFailure::Busy)),
                 Action::Trouble { what } => panic!("{name}: {what}"),

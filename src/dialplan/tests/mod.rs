@@ -8,6 +8,7 @@ mod examples;
 mod forms;
 mod guide;
 mod limits;
+mod messages;
 mod parts;
 mod services;
 mod think;
@@ -135,6 +136,7 @@ fn written(action: Action) -> String {
         Action::Notify(fetch) => {
             format!("notify{} {}", if fetch.masked { "*" } else { "" }, fetch.body.unwrap_or_default())
         }
+        Action::Record(record) => format!("record {} {:?} {:?}", record.mailbox, record.longest, record.silence),
         Action::Transfer(transfer) => format!("transfer {} ({})", transfer.target, transfer.reason),
         Action::End => "end".into(),
         Action::Trouble { what } => format!("trouble {what}"),
