@@ -7,7 +7,8 @@ use crate::call::leg::LegConfig;
 use crate::call::ports::{Done, EmbedJob, Kind, RecognizeJob, SynthesizeJob, TurnEndJob};
 use crate::call::record::{Latency, MessageRecord};
 use crate::call::services::Request;
-use crate::dialplan::script::{Thought, TransferFailure};
+use crate::dialplan::script::{CallBack, Thought, TransferFailure};
+use crate::pii::Pii;
 use crate::speech::emotion::Mood;
 
 /// The two parties of a call.
@@ -49,6 +50,8 @@ pub enum Input {
     AgentFailed(TransferFailure),
     /// What came of [`Output::Refer`]: the caller's telephone is with somebody else, or is not.
     Referred(Result<(), TransferFailure>),
+    /// What came of [`Output::Book`].
+    Booked(Result<(), String>),
     /// What came of [`Output::KeepMessage`].
     MessageKept(Result<(), String>),
     /// The server wants the call to end.
@@ -110,6 +113,17 @@ pub enum Output {
     Refer {
         /// SIP address.
         to: String,
+    },
+    /// Note that somebody is to be called back; answered by `Booked`.
+    Book {
+        /// Whom, when and where.
+        wish: CallBack,
+        /// Who asks for it.
+        caller: Pii<String>,
+        /// The number that they dialled.
+        called: String,
+        /// Its plan's name.
+        plan: String,
     },
     /// Keep what goes to [`Sink::message`] from now on, under this name.
     OpenMessage {

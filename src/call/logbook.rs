@@ -5,6 +5,7 @@ use std::time::Instant;
 use jiff::civil::DateTime;
 
 use crate::call::record::{CallRecord, Event, MediaStats, Outcome, Turn};
+use crate::dialplan::script::CallBack;
 use crate::pii::Pii;
 
 /// Turns and events that one record holds; a caller who talks for hours is cut off here, not in memory.
@@ -27,6 +28,8 @@ pub struct Header {
     pub called: String,
     /// "sip" or "webrtc".
     pub transport: String,
+    /// What was asked for, where it is we who call.
+    pub callback: Option<CallBack>,
 }
 
 /// The growing record.

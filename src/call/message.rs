@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::io::{Output, Report, Sink};
-use super::record::{MessageRecord, Outcome};
+use super::record::{MESSAGE, MessageRecord, NO_MESSAGE, Outcome};
 use super::speaking::Manner;
 use super::timers::Timer;
 use super::{Call, Phase, TICK};
@@ -187,7 +187,7 @@ impl Call {
         taking.stage = Stage::Kept { until: now + DISK };
         let (id, seconds) = ((!nothing).then(|| taking.id.clone()), taking.length().as_secs_f32());
         let text = if nothing { String::new() } else { taking.text.clone() };
-        self.log.event(now, id.as_ref().map_or("no message was left".into(), |id| format!("a message was left: {id}")));
+        self.log.event(now, id.as_ref().map_or(NO_MESSAGE.into(), |id| format!("{MESSAGE}{id}")));
         self.report(Report::Message { id, seconds, text });
         self.outbox.push_back(output);
         if nothing {

@@ -114,7 +114,7 @@ pub struct Call {
 
 impl Call {
     /// A call that has just been answered. Fails only if the leg's codec is not built in.
-    pub fn new(now: Instant, line: Arc<Line>, header: Header, leg: LegConfig) -> Result<Self, AudioError> {
+    pub fn new(now: Instant, line: Arc<Line>, mut header: Header, leg: LegConfig) -> Result<Self, AudioError> {
         let codec = leg.media.codec;
         let rate = codec.rate();
         let plan = Arc::clone(&line.plan);
@@ -122,11 +122,13 @@ impl Call {
         timers.set(Timer::Longest, now + line.longest_call);
         timers.set(Timer::Media, now + MEDIA_LOST);
         let (today, local) = (header.local.date(), header.local);
+        let callback = header.callback.take();
         let log = Logbook::new(header, plan.name().to_owned(), codec.name().to_owned(), now);
         let mut script = Script::new(plan, local);
         if !line.emotion {
             script.without_feelings();
         }
+        let known = callback.as_ref().map(|wish| script.calls_back(wish));
         let mut call = Self {
             leg: MediaLeg::new(leg, now)?,
             rate,
@@ -160,6 +162,12 @@ impl Call {
         };
         if call.line.hears() {
             call.leg.listen(now)?;
+        }
+        match known {
+            None => {}
+            Some(true) => call.log.event(now, "we called back"),
+            // The plan was changed since: its start is the next best.
+            Some(false) => call.trouble(now, "we called back, and the plan has no such state any more".to_owned()),
         }
         let caller = call.caller_fields();
         call.run(now, script::Input::Start { caller });
@@ -375,6 +383,7 @@ impl Call {
             Input::AgentAnswered(config) => self.agent_answered(now, config),
             Input::AgentFailed(failure) => self.agent_failed(now, failure),
             Input::Referred(result) => self.referred(now, result),
+            Input::Booked(result) => self.run(now, script::Input::Booked(result)),
             Input::MessageKept(result) => self.message_kept(now, result),
             Input::Finish(why) => self.finish_politely(now, why),
         }

@@ -68,6 +68,10 @@ impl Outcome {
 
 /// What an event that tells of frustration begins with.
 pub(super) const FELT: &str = "frustration ";
+/// What an event that tells of a message begins with, and the one that tells of none.
+pub const MESSAGE: &str = "a message was left: ";
+/// The caller said nothing after the tone.
+pub const NO_MESSAGE: &str = "no message was left";
 /// What stands for a feeling that is not kept any longer.
 const UNSAID: &str = "a rule of the plan";
 

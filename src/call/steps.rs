@@ -59,6 +59,13 @@ impl Call {
                 Ok(request) => self.outbox.push_back(Output::Notify(request)),
                 Err(why) => self.trouble(now, format!("a notice was not sent: {why}")),
             },
+            Action::CallBack(wish) => {
+                self.log.event(now, format!("a call back is asked for, on {}", wish.due));
+                let header = self.log.header();
+                let (caller, called) = (header.caller.clone(), header.called.clone());
+                let plan = self.line.plan.name().to_owned();
+                self.outbox.push_back(Output::Book { wish, caller, called, plan });
+            }
             Action::Record(record) => self.take_message(now, record),
             Action::Transfer(transfer) => self.transfer(now, transfer),
             Action::End => {

@@ -39,7 +39,7 @@ enum Command {
         /// The call, as `list` names it.
         id: String,
     },
-    /// Erase every call of a caller (record, transcript and recording) and every message that they left.
+    /// Erase every call of a caller (record, transcript and recording) every message that they left, and their call back.
     Forget {
         /// The caller's number or address, in any spelling.
         number: String,
@@ -70,10 +70,18 @@ async fn execute(args: Args) -> anyhow::Result<ExitCode> {
             }
         }
         Command::Forget { number } => {
-            let Forgotten { calls, messages } = store.forget(&number).await?;
+            let Forgotten { calls, messages, callbacks } = store.forget(&number).await?;
             match args.format {
-                Format::Json => println!("{}", serde_json::json!({ "forgotten": calls, "messages": messages })),
-                Format::Human => println!("{} and {} forgotten", counted(calls, "call"), counted(messages, "message")),
+                Format::Json => println!(
+                    "{}",
+                    serde_json::json!({ "forgotten": calls, "messages": messages, "callbacks": callbacks })
+                ),
+                Format::Human => println!(
+                    "{}, {} and {} forgotten",
+                    counted(calls, "call"),
+                    counted(messages, "message"),
+                    counted(callbacks, "call back")
+                ),
             }
         }
     }
@@ -104,7 +112,8 @@ pub(super) fn of_plan(data: &Path, plan: &str, limit: u32) -> anyhow::Result<Vec
 
 /// "1 call", "2 calls".
 pub(super) fn counted(number: u64, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+    let (one, rest) = what.split_once(' ').map_or((what, String::new()), |(one, rest)| (one, format!(" {rest}")));
+    format!("{number} {one}{}{rest}", if number == 1 { "" } else { "s" })
 }
 
 fn table(calls: &[CallSummary]) -> String {

@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 pub mod call;
+pub mod callbacks;
 pub mod calls;
 pub mod check;
 pub mod demo;
@@ -95,6 +96,8 @@ enum Command {
     Say(say::Args),
     /// List, show and forget calls.
     Calls(calls::Args),
+    /// List and cancel the calls that callers asked us to make.
+    Callbacks(callbacks::Args),
     /// List, show and delete the messages that callers left.
     Messages(messages::Args),
     /// The whole loop on loopback: server, recorded caller, example agent.
@@ -124,6 +127,7 @@ impl Cli {
             Command::Train(args) => train::run(args),
             Command::Say(args) => say::run(args),
             Command::Calls(args) => calls::run(args),
+            Command::Callbacks(args) => callbacks::run(args),
             Command::Messages(args) => messages::run(args),
             Command::Demo(args) => demo::run(args),
         }

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::sentences::{Meaning, Sentences};
 use super::{Format, calls, plans};
-use crate::call::record::{CallRecord, Outcome};
+use crate::call::record::{CallRecord, MESSAGE, NO_MESSAGE, Outcome};
 use crate::dialplan::script::{Expect, Fetch, MASKED, Target, TransferFailure};
 use crate::dialplan::{Plan, SlotKind};
 use crate::sim::{self, Surroundings, Talk, Told, Utterance};
@@ -173,7 +173,9 @@ fn deeds(record: &CallRecord) -> Vec<(u64, Deed)> {
     let other = record.events.iter().filter_map(|event| {
         let deed = match event.what.strip_prefix("keys ") {
             Some(keys) => Deed::Typed(keys.to_owned()),
-            None if event.what == "no input" => Deed::Silent,
+            None if event.what == "no input" || event.what == NO_MESSAGE => Deed::Silent,
+            // Its words are not the call's: any will do.
+            None if event.what.starts_with(MESSAGE) => Deed::Said("(a message)".into(), None),
             None => return None,
         };
         Some((event.at_ms, deed))

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Table;
 
+use super::callback::{self, CallbackEntry};
 use super::services::{self, ModelEntry, SecretEntry};
 use super::units::{bytes, duration};
 use super::{Config, ConfigError, EngineSettings, KeepConfig, QueueConfig, Route, SipConfig, WebConfig};
@@ -31,6 +32,7 @@ struct File {
     queue: BTreeMap<String, QueueEntry>,
     secret: BTreeMap<String, SecretEntry>,
     model: BTreeMap<String, ModelEntry>,
+    callback: CallbackEntry,
 }
 
 #[derive(Debug, Deserialize)]
@@ -222,6 +224,7 @@ pub(super) fn resolve(table: Table, base: &Path) -> Result<Config, ConfigError> 
         queues,
         secrets: services::secrets(file.secret)?,
         models: services::models(file.model)?,
+        callback: callback::resolve(file.callback)?,
         sip: SipConfig {
             listen: listen.map_err(|m| at("sip.listen", m))?,
             advertise: file.sip.advertise,
@@ -391,6 +394,11 @@ mod tests {
             ("[secret.x]\nvalue_env = \"NOT_SET_ANYWHERE\"\nhosts = [\"h\"]", "secret.x.value_env"),
             ("[secret.x]\nvalue_env = \"PATH\"\nhosts = []", "secret.x.hosts"),
             ("[secret.x]\nvalue_env = \"PATH\"\nhosts = [\"h\"]\nheader = \"a b\"", "secret.x.header"),
+            ("[callback]\nallow = [\"+44\"]", "callback.trunk"),
+            ("[callback]\nallow = [\"*\"]\ntrunk = \"sip:{number}@h\"", "callback.allow"),
+            ("[callback]\nallow = [\"\"]\ntrunk = \"sip:{number}@h\"", "callback.allow"),
+            ("[callback]\ntrunk = \"sip:trunk@h\"", "callback.trunk"),
+            ("[callback]\ntries = 0", "callback.tries"),
             ("[queue.x]\nagents = []\nusername = \"u\"", "queue.x.username"),
         ] {
             let error = load(text, &[], &[]).unwrap_err().to_string();

@@ -1,6 +1,7 @@
 //! Configuration: `sidetone.toml`, then environment, then flags; in two stages, as written ([`file`]) and as resolved
 //! ([`Config`]). Unknown keys are refused. Never opens a socket; reads no plan.
 
+mod callback;
 mod file;
 mod overrides;
 mod services;
@@ -126,6 +127,27 @@ pub struct KeepConfig {
     pub messages: Duration,
 }
 
+/// Which callers are called back, and how.
+#[derive(Debug, Clone)]
+pub struct CallbackConfig {
+    /// What their numbers begin with; of no number, nobody is called.
+    pub allow: Vec<String>,
+    /// SIP address with `{number}` in it.
+    pub trunk: Option<String>,
+    /// The user part that we call as: most trunks want a number of theirs.
+    pub from: String,
+    /// Where the trunk asks for them.
+    pub credentials: Option<Credentials>,
+    /// Calls at a time.
+    pub most: usize,
+    /// Tries, the first one included.
+    pub tries: u32,
+    /// From the first try to the second.
+    pub again: Duration,
+    /// How long it rings.
+    pub ring: Duration,
+}
+
 /// Everything that the server needs, resolved.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -149,6 +171,8 @@ pub struct Config {
     pub secrets: Secrets,
     /// Language models that plans may ask.
     pub models: Models,
+    /// Calls back.
+    pub callback: CallbackConfig,
     /// Signalling.
     pub sip: SipConfig,
     /// HTTP.

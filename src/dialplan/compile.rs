@@ -13,6 +13,7 @@ mod words;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::calendar::Calendar;
 use super::diagnostic::{Code, Report, Span, short};
 use super::lines;
 use super::markup::Lexicon;
@@ -42,6 +43,7 @@ const RESERVED: &[&str] = &[
     "weekday",
     "hour",
     "message",
+    "callback",
     "greeting",
     "heard",
     "open",
@@ -65,6 +67,7 @@ const MAX_SAID: usize = 200;
 /// Compiles. What comes back is only a plan if no error was reported.
 pub(super) fn compile(raw: &Raw, report: &mut Report<'_>) -> Plan {
     let language = raw.language.as_ref().map_or(DEFAULT_LANGUAGE, |language| &language.text).to_string();
+    let calendar = requests::calendar(raw, report);
     let mut compiler = Compiler {
         states: index(raw.states.iter().map(|state| &state.name)),
         intents: index(raw.intents.iter().map(|(name, _)| name)),
@@ -72,7 +75,8 @@ pub(super) fn compile(raw: &Raw, report: &mut Report<'_>) -> Plan {
         variables: variables(raw),
         remembered: raw.lookup.iter().flat_map(|lookup| &lookup.remember).map(|field| field.text.clone()).collect(),
         raw,
-        templates: Templates::new(&language, requests::calendar(raw, report)),
+        templates: Templates::new(&language, calendar.clone()),
+        calendar,
         built_slots: Vec::new(),
         rules: Vec::new(),
         knowledge: Vec::new(),
@@ -110,6 +114,7 @@ struct Compiler<'a, 's> {
     variables: HashSet<&'a str>,
     remembered: HashSet<String>,
     templates: Templates,
+    calendar: Calendar,
     built_slots: Vec<Slot>,
     rules: Vec<Rule>,
     knowledge: Vec<Knowledge>,
@@ -146,6 +151,7 @@ fn variables(raw: &Raw) -> HashSet<&str> {
             RawVerb::Fetch(fetch) => found.extend(fetch.keep.iter().map(|name| name.text.as_str())),
             // What was left.
             RawVerb::Voicemail(_) => _ = found.insert("message"),
+            RawVerb::Callback(_) => _ = found.insert("callback"),
             _ => {}
         }
     }
@@ -186,6 +192,7 @@ impl<'a> Compiler<'a, '_> {
             start,
             human,
             templates: self.templates,
+            calendar: self.calendar,
         }
     }
 

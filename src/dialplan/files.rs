@@ -187,6 +187,10 @@ fn rename(sub: &mut Raw, prefix: &str) {
                 RawVerb::Ask(ask) => ask.failed.iter_mut().for_each(rename),
                 RawVerb::Fetch(fetch) => fetch.failed.iter_mut().for_each(rename),
                 RawVerb::Transfer(transfer) => transfer.failed.iter_mut().for_each(rename),
+                RawVerb::Callback(callback) => {
+                    rename(&mut callback.to);
+                    callback.failed.iter_mut().for_each(rename);
+                }
                 RawVerb::Voicemail(voicemail) => {
                     voicemail.empty.iter_mut().chain(&mut voicemail.failed).for_each(rename);
                 }

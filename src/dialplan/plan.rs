@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::civil::DateTime;
+
+use super::calendar::Calendar;
 use super::lines;
 use super::markup::{self, Lexicon};
 use super::request::{Json, Request};
@@ -34,6 +37,7 @@ pub struct Plan {
     /// Where a caller is put through who asks for a human, or whom the plan cannot help.
     pub(super) human: Option<Target>,
     pub(super) templates: Templates,
+    pub(super) calendar: Calendar,
 }
 
 /// What a caller may mean.
@@ -165,6 +169,7 @@ pub(super) enum Step {
         blind: bool,
     },
     Voicemail(Box<Voicemail>),
+    Callback(Box<Callback>),
     End,
 }
 
@@ -265,6 +270,22 @@ pub(super) struct Voicemail {
     /// Where a caller goes who said nothing; else behind the step.
     pub(super) empty: Option<usize>,
     /// Where a message leads that could not be kept.
+    pub(super) failed: Option<usize>,
+}
+
+/// A call that the caller asks us to make.
+#[derive(Debug)]
+pub(super) struct Callback {
+    /// The state in which it begins.
+    pub(super) to: usize,
+    /// Whom we call; else the caller's own number.
+    pub(super) number: Option<Words>,
+    /// When; else as soon as may be.
+    pub(super) at: Option<Words>,
+    /// The opening hours in which we call.
+    pub(super) within: Option<String>,
+    pub(super) reason: Option<Words>,
+    /// Where a wish leads that is refused.
     pub(super) failed: Option<usize>,
 }
 
@@ -400,6 +421,20 @@ impl Plan {
         steps.any(|guarded| matches!(guarded.step, Step::Voicemail(_)))
     }
 
+    /// Whether callers may ask to be called back.
+    pub fn calls_back(&self) -> bool {
+        let mut steps = self.states.iter().flat_map(|state| &state.steps);
+        steps.any(|guarded| matches!(guarded.step, Step::Callback(_)))
+    }
+
+    /// From `at` on the first moment in the opening hours `within`, where they are named; `None` if there is none.
+    pub fn in_hours(&self, within: Option<&str>, at: DateTime) -> Option<DateTime> {
+        match within {
+            Some(hours) if self.calendar.closes(hours, at).is_none() => self.calendar.opens(hours, at),
+            _ => Some(at),
+        }
+    }
+
     /// Whether it tells callers that their feelings are inferred.
     pub fn announces_emotion(&self) -> bool {
         self.emotion_notice.is_some()
@@ -458,6 +493,8 @@ impl Step {
             Step::Think(thinking) => thinking.wait.iter().chain(&thinking.fallback).collect(),
             Step::Set(_) | Step::Goto(_) | Step::Call(_) | Step::Return | Step::Notify(_) => Vec::new(),
             Step::Voicemail(voicemail) => voicemail.prompt.iter().collect(),
+            // Not said.
+            Step::Callback(_) => Vec::new(),
             Step::Transfer { .. } | Step::End => Vec::new(),
         }
     }

@@ -10,7 +10,7 @@ use super::yaml::{Node, Scalar};
 use fields::Fields;
 pub(super) use fields::distinct;
 pub(super) use steps::{
-    Mooded, RawAsk, RawFetch, RawRequest, RawStep, RawThink, RawTransfer, RawVerb, RawVoicemail, VERBS,
+    Mooded, RawAsk, RawCallback, RawFetch, RawRequest, RawStep, RawThink, RawTransfer, RawVerb, RawVoicemail, VERBS,
 };
 
 #[cfg(test)]

@@ -25,6 +25,10 @@ pub struct Scenario {
     pub thinks: Vec<Result<Thought, String>>,
     /// Why nobody takes a call that is put through; `None`: somebody does.
     pub agents: Option<TransferFailure>,
+    /// Why nobody is called back; `None`: whoever asks is.
+    pub callbacks: Option<String>,
+    /// The call is one that we make, and begins in this state.
+    pub called_back: Option<String>,
     /// Why messages are not kept; `None`: they are.
     pub messages: Option<String>,
     /// Whether the whole conversation is kept beside the scenario and compared.

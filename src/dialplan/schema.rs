@@ -108,6 +108,8 @@ pub fn scenario_schema() -> Value {
         },
         "agents": { "enum": ["answer", "busy", "no_answer", "declined", "unreachable"] },
         "messages": { "enum": ["kept", "full"] },
+        "callbacks": { "enum": ["taken", "refused"] },
+        "called_back": { "type": "string", "description": "The call is one that we make: the state in which it begins." },
         "snapshot": { "type": "boolean", "description": "Keep the conversation beside the scenario, and compare." },
         "turns": { "type": "array", "items": turn },
     });
@@ -281,6 +283,7 @@ fn of_verb(verb: &str) -> Value {
         "goto" => described("name", "Goes on there."),
         "fetch" => described("text", "Fetches JSON; what is filled in is percent-encoded."),
         "transfer" => described("text", "Puts the caller through: queue:NAME or sip:…"),
+        "callback" => described("name", "Notes that we call; the state in which that call begins."),
         "voicemail" => json!({ "description": "Says it, and after a tone keeps what the caller says as a message.",
             "anyOf": [reference("text"), { "type": "null" }] }),
         "end" => json!({ "description": "Ends the call.", "type": "null" }),
@@ -298,7 +301,7 @@ fn of_key(key: &str) -> Value {
         "interruptible" => json!({ "type": "boolean" }),
         "tries" | "retry" => json!({ "type": ["integer", "string"] }),
         "blind" => json!({ "type": "boolean", "description": "Sends the caller's own telephone there (SIP REFER)." }),
-        "wait" | "reason" | "confirm" | "as" | "mailbox" => reference("text"),
+        "wait" | "reason" | "confirm" | "as" | "mailbox" | "number" | "at" | "within" => reference("text"),
         _ => json!({}),
     }
 }

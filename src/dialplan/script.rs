@@ -7,6 +7,7 @@
 mod act;
 mod ask;
 mod briefing;
+mod callback;
 mod choose;
 mod follow;
 mod look;
@@ -19,6 +20,8 @@ mod walk;
 
 use std::fmt;
 use std::time::Duration;
+
+use jiff::civil::DateTime;
 
 use super::plan::Plan;
 pub use briefing::{Briefing, FRUSTRATED};
@@ -50,6 +53,8 @@ pub enum Input {
     Interrupted,
     /// What came of an [`Action::Record`].
     Recorded(Result<Message, NotKept>),
+    /// What came of an [`Action::CallBack`]: why not, if it is refused.
+    Booked(Result<(), String>),
     /// How a transfer that did not bridge ended: the script says so and goes on.
     TransferFailed(TransferFailure),
 }
@@ -152,6 +157,8 @@ pub enum Action {
     Notify(Fetch),
     /// Keep what the caller says after a tone; answered by [`Input::Recorded`].
     Record(Record),
+    /// Note that we are to call; answered by [`Input::Booked`].
+    CallBack(CallBack),
     /// Put the caller through.
     Transfer(Transfer),
     /// Say goodbye is over: end the call when all has been played.
@@ -376,6 +383,28 @@ pub enum Thought {
     Done,
     /// There is no answer, or no more of it.
     Failed(String),
+}
+
+/// A call that we are to make.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CallBack {
+    /// Whom we call, as the caller's network or the caller gave it.
+    pub number: String,
+    /// When, by the clock on the wall.
+    pub due: DateTime,
+    /// The opening hours in which we call.
+    pub within: Option<String>,
+    /// The state in which it begins.
+    pub state: String,
+    /// Why, in words.
+    pub reason: String,
+}
+
+impl fmt::Debug for CallBack {
+    /// Without the number.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallBack").field("due", &self.due).field("state", &self.state).finish_non_exhaustive()
+    }
 }
 
 /// A message that the caller may leave now.

@@ -126,6 +126,12 @@ fn steps(at: usize, state: &State, found: &mut Vec<Way>) {
                     push(End::State(to), "the model failed".into(), Kind::Failure);
                 }
             }
+            Step::Callback(callback) => {
+                push(End::State(callback.to), "called back".into(), Kind::Step);
+                if let Some(to) = callback.failed {
+                    push(End::State(to), "not called back".into(), Kind::Failure);
+                }
+            }
             Step::Voicemail(voicemail) => {
                 if let Some(to) = voicemail.empty {
                     push(End::State(to), "nothing said".into(), Kind::Failure);

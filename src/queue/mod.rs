@@ -4,6 +4,8 @@
 //! next(None) ─▶ Ring(a, until) ─ outcome ─▶ next(Some) ─▶ Ring(b, until) ─ … ─▶ Failed(the most hopeful reason)
 //! ```
 
+pub mod tries;
+
 use std::time::{Duration, Instant};
 
 /// Most agents that one caller is kept waiting for: more are never rung for the same call.

@@ -19,6 +19,7 @@ use crate::call::leg::LegMedia;
 use crate::call::line::Line;
 use crate::call::logbook::Header;
 use crate::config::{Config, Route};
+use crate::dialplan::script::CallBack;
 use crate::net::rtp::{PortPool, Sources};
 use crate::net::sip::{Incoming, SipEvent, SipLeg};
 use crate::pii::Pii;
@@ -89,7 +90,6 @@ impl Acceptor {
     }
 
     /// Runs something for as long as there are calls.
-    #[cfg(feature = "webrtc")]
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.0.calls.spawn(task);
     }
@@ -122,10 +122,30 @@ impl Acceptor {
         self.serve(place, line, header, config, CallerLeg::Web(Box::new(session))).await;
     }
 
-    fn line(&self, called: &str) -> Option<Arc<Line>> {
+    /// The line that answers `called`.
+    pub(super) fn line(&self, called: &str) -> Option<Arc<Line>> {
         let routes = &self.0.routes;
         let route = routes.iter().find(|r| r.number == called).or_else(|| routes.iter().find(|r| r.number == "*"));
         self.0.lines.get(&route?.plan)
+    }
+
+    /// A place for one more call.
+    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0.places).try_acquire_owned().ok()
+    }
+
+    /// A call that we have made, and that was answered.
+    pub(super) async fn called_back(
+        &self,
+        place: OwnedSemaphorePermit,
+        line: Arc<Line>,
+        wish: CallBack,
+        called: &str,
+        config: LegConfig,
+        leg: CallerLeg,
+    ) {
+        let header = header(Pii::new(wish.number.clone()), None, called, "sip");
+        self.serve(place, line, Header { callback: Some(wish), ..header }, config, leg).await;
     }
 
     /// A place for one more call, and the line that answers `called`.
@@ -219,6 +239,7 @@ fn header(caller: Pii<String>, caller_name: Option<Pii<String>>, called: &str, t
         caller_name,
         called: called.to_owned(),
         transport: transport.to_owned(),
+        callback: None,
     }
 }
 

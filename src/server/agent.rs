@@ -25,24 +25,48 @@ pub(super) struct Dialled {
     pub(super) config: LegConfig,
 }
 
+/// Why nobody did.
+pub(super) struct Unanswered {
+    pub(super) failure: TransferFailure,
+    /// What is wrong on our side: an address, a port, an answer that cannot be understood.
+    pub(super) trouble: Option<String>,
+}
+
 impl Dialler {
     /// Rings `agent` until they answer or not; dropped, it stops ringing.
     pub(super) async fn ring(self, agent: String, queue: Option<String>) -> Result<Dialled, TransferFailure> {
-        let unreachable = |error: &dyn std::fmt::Display| {
-            tracing::warn!(%agent, %error, "the agent cannot be reached; check the address in the queue's `agents`");
-            TransferFailure::Unreachable
+        let credentials = queue.and_then(|name| self.credentials.get(&name).cloned());
+        let dialled = self.dial(agent.clone(), "sidetone".into(), credentials).await;
+        dialled.map_err(|unanswered| {
+            if let Some(error) = unanswered.trouble {
+                tracing::warn!(%agent, %error, "the agent cannot be reached; check the address in the queue's `agents`");
+            }
+            unanswered.failure
+        })
+    }
+
+    /// Calls `to` as `from`, likewise.
+    pub(super) async fn dial(
+        self,
+        to: String,
+        from: String,
+        credentials: Option<Credentials>,
+    ) -> Result<Dialled, Unanswered> {
+        let unreachable = |error: &dyn std::fmt::Display| Unanswered {
+            failure: TransferFailure::Unreachable,
+            trouble: Some(error.to_string()),
         };
         let mut media = self.ports.take(Sources::Signalled).map_err(|error| unreachable(&error))?;
-        let local = self.endpoint.local_ip_for(&agent).await.map_err(|error| unreachable(&error))?;
+        let local = self.endpoint.local_ip_for(&to).await.map_err(|error| unreachable(&error))?;
         let told = if local.is_loopback() { local } else { self.advertise.unwrap_or(local) };
         let address = SocketAddr::new(told, media.local_addr().port());
         let mut sdp = SdpSession::new(rand::random::<u32>().into(), address, &CODECS);
         let call = Outgoing {
-            to: agent.clone(),
-            from_user: "sidetone".into(),
+            to,
+            from_user: from,
             display_name: Some("Sidetone".into()),
             sdp: sdp.offer(Direction::SendRecv),
-            credentials: queue.and_then(|name| self.credentials.get(&name).cloned()),
+            credentials,
             headers: Vec::new(),
         };
         let mut leg = self.endpoint.invite(call).await.map_err(|error| unreachable(&error))?;
@@ -54,8 +78,12 @@ impl Dialler {
                     let config = leg_config(&negotiated);
                     return Ok(Dialled { party: SipParty { leg, media, sdp }, config });
                 }
-                Some(SipEvent::Rejected { status, .. }) => return Err(failure(status)),
-                None | Some(SipEvent::Ended { .. }) => return Err(TransferFailure::Unreachable),
+                Some(SipEvent::Rejected { status, .. }) => {
+                    return Err(Unanswered { failure: failure(status), trouble: None });
+                }
+                None | Some(SipEvent::Ended { .. }) => {
+                    return Err(Unanswered { failure: TransferFailure::Unreachable, trouble: None });
+                }
                 Some(_) => {}
             }
         }

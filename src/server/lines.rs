@@ -173,6 +173,10 @@ impl Loader {
             let plan = plan.name();
             tracing::warn!(plan, "callers' feelings are inferred and the plan has no `emotion_notice` that tells them");
         }
+        if plan.calls_back() && config.callback.trunk.is_none() {
+            let plan = plan.name();
+            tracing::warn!(plan, "callers ask to be called back, and none is: set `allow` and `trunk` of [callback]");
+        }
         let unknown = || LineError::Language { path: path.clone(), language: plan.language().to_owned() };
         let engines = self.engines.in_language(plan.language()).ok_or_else(unknown)?;
         let vectors = embed(&plan, &engines)?;

@@ -60,6 +60,11 @@ pub(super) fn ended(record: &CallRecord) {
     counter!("sidetone_rtp_lost_total").increment(record.media.lost);
 }
 
+/// Counts a call back: "asked", "answered" or "not_answered".
+pub(super) fn callback(outcome: &'static str) {
+    counter!("sidetone_callbacks_total", "outcome" => outcome).increment(1);
+}
+
 /// Counts a message: "kept", "empty" or "failed".
 pub(super) fn message(outcome: &'static str) {
     counter!("sidetone_messages_total", "outcome" => outcome).increment(1);

@@ -6,6 +6,7 @@
 
 mod accept;
 mod agent;
+mod callbacks;
 pub(crate) mod caller;
 mod events;
 pub(crate) mod files;
@@ -26,6 +27,7 @@ use tokio_util::task::TaskTracker;
 
 use accept::Acceptor;
 use agent::Dialler;
+use callbacks::Callbacks;
 use lines::Loader;
 use messages::Messages;
 use notices::Notices;
@@ -144,12 +146,15 @@ impl Server {
         let events = Events::default();
         let drained = CancellationToken::new();
         let calls = TaskTracker::new();
+        let callbacks = Callbacks::new(config.callback.clone(), store.clone());
+        let outgoing = dialler.clone();
         let shared = Arc::new(Shared {
             engines,
             store: store.clone(),
             events: events.clone(),
             dialler,
             notices: Notices::new(calls.clone()),
+            callbacks: callbacks.clone(),
             messages: Messages::new(sounds, store.clone(), calls.clone()),
             drained: drained.clone(),
         });
@@ -159,6 +164,7 @@ impl Server {
         let web = web::start(&acceptor, &config, &store, &services, &stop).await?;
         services.spawn(expire(store.clone(), stop.clone()));
         services.spawn(reloader.run(closing.clone()));
+        services.spawn(callbacks.run(acceptor.clone(), outgoing, closing.clone()));
         services.spawn(acceptor.run(incoming, stop.clone()));
         Ok(Self { sip, web, events, store, calls, services, closing, drained, stop, drain: config.drain })
     }

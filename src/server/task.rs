@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::agent::{Dialled, Dialler};
+use super::callbacks::Callbacks;
 use super::caller::{CallerLeg, LegNews, Signal, Signalling, SipParty};
 use super::events::{CallEvent, Events, What};
 use super::messages::Messages;
@@ -40,6 +41,7 @@ pub(super) struct Shared {
     pub(super) dialler: Dialler,
     pub(super) notices: Notices,
     pub(super) messages: Messages,
+    pub(super) callbacks: Callbacks,
     pub(super) drained: CancellationToken,
 }
 
@@ -104,6 +106,7 @@ struct Task {
     /// The message that is being left, and the one that is being kept.
     message: Option<RecordingHandle>,
     keeping: Option<Keeping>,
+    booking: Option<Keeping>,
     /// The caller hung up.
     left: bool,
     voice: VoiceStream,
@@ -150,6 +153,7 @@ pub(super) async fn run(shared: Arc<Shared>, answered: Answered) {
         recording,
         message: None,
         keeping: None,
+        booking: None,
         left: false,
         voice,
         inbox,
@@ -206,6 +210,10 @@ impl Task {
                     Thought::Failed("the model's answer broke off".into())
                 });
                 self.call.handle(now(), Input::Thought(thought));
+            }
+            booked = maybe(self.booking.as_mut()) => {
+                self.booking = None;
+                self.call.handle(now(), Input::Booked(booked));
             }
             kept = maybe(self.keeping.as_mut()) => {
                 self.keeping = None;
@@ -316,6 +324,10 @@ impl Task {
                         tracing::warn!(call = %self.id, %to, "this caller cannot be sent elsewhere: only a SIP telephone can");
                         self.call.handle(now(), Input::Referred(Err(TransferFailure::Unreachable)));
                     }
+                }
+                Output::Book { wish, caller, called, plan } => {
+                    let callbacks = self.shared.callbacks.clone();
+                    self.booking = Some(Box::pin(callbacks.book(wish, caller, called, plan)));
                 }
                 Output::OpenMessage { id, rate } => match self.shared.messages.open(&id, rate) {
                     Ok(sound) => self.message = Some(sound),

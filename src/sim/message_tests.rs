@@ -145,3 +145,23 @@ fn numbers_said_in_a_message_are_hidden_where_the_plan_has_masked_slots() {
     assert_eq!(played.messages[0].0.text, "my card is ‹masked›");
     assert!(!played.notices[0].1.contains("4711"), "{:?}", played.notices);
 }
+
+#[test]
+fn a_wish_to_be_called_back_is_noted_with_the_callers_number() {
+    let plan = "
+dialplan: shop
+start: hello
+states:
+  hello: {steps: [{callback: called, at: '15:30', failed: sorry}, {say: 'At {{ callback.time }}.'}, {end: }]}
+  called: {steps: [{say: Here we are.}, {end: }]}
+  sorry: {steps: [{say: We cannot.}, {end: }]}
+";
+    let noted = played(plan, Scenario::new(vec![Act::Wait(Duration::from_secs(9))]));
+    assert_eq!(said(&noted), ["At 15:30."]);
+    let [wish] = noted.booked.as_slice() else { panic!("{:?}", noted.booked) };
+    assert_eq!((wish.number.as_str(), wish.state.as_str()), ("+15550100", "called"));
+    assert_eq!(wish.due.to_string(), "2026-11-23T15:30:00");
+    let mut scenario = Scenario::new(vec![Act::Wait(Duration::from_secs(9))]);
+    scenario.disk = Err("no".into());
+    assert_eq!(said(&played(plan, scenario)), ["We cannot."]);
+}

@@ -27,7 +27,7 @@ use crate::call::logbook::Header;
 use crate::call::ports::{Done, Kind};
 use crate::call::record::{CallRecord, MessageRecord};
 use crate::call::{Call, TICK};
-use crate::dialplan::script::{Thought, TransferFailure};
+use crate::dialplan::script::{CallBack, Thought, TransferFailure};
 
 pub use caller::Act;
 pub use engines::{Costs, Scripted, embed, line, line_by};
@@ -100,6 +100,8 @@ pub struct Played {
     pub notices: Vec<(String, String)>,
     /// Messages that were kept, and their sound.
     pub messages: Vec<(MessageRecord, Vec<i16>)>,
+    /// Calls that we are to make.
+    pub booked: Vec<CallBack>,
     /// The caller's RTP as the server's network card saw it.
     pub wire: Vec<Tapped>,
     /// Times at which packets reached the agent.
@@ -191,6 +193,7 @@ struct World<'a> {
     wire: Vec<Tapped>,
     notices: Vec<(String, String)>,
     messages: Vec<(MessageRecord, Vec<i16>)>,
+    booked: Vec<CallBack>,
     /// The message that is being left.
     sound: Vec<i16>,
 }
@@ -264,6 +267,7 @@ pub fn play_with(
         wire: Vec::new(),
         notices: Vec::new(),
         messages: Vec::new(),
+        booked: Vec::new(),
         sound: Vec::new(),
         scenario: &mut scenario,
         call,
@@ -277,8 +281,8 @@ pub fn play_with(
         now = next;
         world.tick(now, &mut recorded);
     }
-    let World { call, over: ended, reports, to_agent, wire, notices, messages, .. } = world;
-    Played { record: call.finish(now), reports, ended, recorded, wire, to_agent, notices, messages }
+    let World { call, over: ended, reports, to_agent, wire, notices, messages, booked, .. } = world;
+    Played { record: call.finish(now), reports, ended, recorded, wire, to_agent, notices, messages, booked }
 }
 
 impl World<'_> {
@@ -354,6 +358,10 @@ impl World<'_> {
                 }
                 Output::Ring { .. } => self.rung(now),
                 Output::Refer { .. } => self.referred(now),
+                Output::Book { wish, .. } => {
+                    self.booked.push(wish);
+                    self.at(now + TICK, Due::Input(Input::Booked(self.scenario.disk.clone())));
+                }
                 Output::OpenMessage { .. } | Output::DropMessage { .. } => self.sound.clear(),
                 Output::KeepMessage(message) => {
                     let (sound, disk) = (std::mem::take(&mut self.sound), self.scenario.disk.clone());
@@ -435,6 +443,7 @@ fn header() -> Header {
         caller_name: None,
         called: "100".into(),
         transport: "sim".into(),
+        callback: None,
     }
 }
 

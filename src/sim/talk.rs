@@ -20,8 +20,8 @@ use super::epoch;
 use crate::call::line::Line;
 use crate::call::understand::Meaning;
 use crate::dialplan::script::{
-    self, Action, Briefing, Expect, Fetch, Input, Listen, MASKED, Message, NotKept, Record, Script, Target, Think,
-    Thought, TransferFailure,
+    self, Action, Briefing, CallBack, Expect, Fetch, Input, Listen, MASKED, Message, NotKept, Record, Script, Target,
+    Think, Thought, TransferFailure,
 };
 use crate::nlu::keypad::{Entry, Keypad, Mashing};
 use crate::nlu::{person, text as words};
@@ -55,6 +55,10 @@ pub trait Surroundings {
     }
     /// Keeps a message; why not, if it cannot.
     fn keep(&mut self, _: &Record) -> Result<(), String> {
+        Ok(())
+    }
+    /// Notes that the caller is to be called back; why not, if that is refused.
+    fn book(&mut self, _: &CallBack) -> Result<(), String> {
         Ok(())
     }
     /// Whether somebody takes the call.
@@ -114,6 +118,15 @@ pub enum Told {
         url: String,
         /// The same; of a masked one for comparing, never for showing.
         address: String,
+    },
+    /// The caller is to be called back.
+    Booked {
+        /// When.
+        due: DateTime,
+        /// The state in which that call begins.
+        state: String,
+        /// Why not, if it was refused.
+        error: Option<String>,
     },
     /// The caller left a message.
     Left {
@@ -238,6 +251,13 @@ impl Talk {
             ending: None,
             line,
         }
+    }
+
+    /// Makes it the call that somebody asked for, which begins in this state; false when there is no such state.
+    pub fn call_back(&mut self, state: &str, number: &str) -> bool {
+        let (state, number) = (state.to_owned(), number.to_owned());
+        let wish = CallBack { number, due: self.local, within: None, state, reason: String::new() };
+        self.script.calls_back(&wish)
     }
 
     /// Answers the call of `caller` (fields under `caller.`).
@@ -533,6 +553,12 @@ impl Talk {
                 // Nobody waits for the answer.
                 let url = if fetch.masked { MASKED.to_owned() } else { fetch.url.clone() };
                 self.told.push(Told::Notified { url, address: fetch.url });
+            }
+            Action::CallBack(wish) => {
+                let result = around.book(&wish);
+                let error = result.as_ref().err().cloned();
+                self.told.push(Told::Booked { due: wish.due, state: wish.state, error });
+                return Some(Input::Booked(result));
             }
             Action::Record(record) => self.recording = Some(record),
             Action::Transfer(transfer) => return self.transfer(&transfer.target, around),

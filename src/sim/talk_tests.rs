@@ -192,3 +192,41 @@ fn a_message_is_left_in_text_and_silence_is_none() {
         assert!(trial.failures.is_empty(), "{:#?}\n{:#?}", trial.failures, trial.transcript);
     }
 }
+
+const CALLS_BACK: &str = "
+dialplan: shop
+start: hello
+states:
+  hello:
+    steps:
+      - callback: called
+        reason: about the oven
+        failed: sorry
+      - say: 'We call you at {{ callback.time | time }}.'
+      - end:
+  called: {steps: [{say: 'This is the shop, {{ callback.reason }}.'}, {transfer: queue:desk}, {end: }]}
+  sorry: {steps: [{say: We cannot call you.}, {end: }]}
+";
+
+#[test]
+fn a_scenario_asks_for_a_call_and_is_the_call_that_is_made() {
+    let asked = "  - {expect: {said: We call you at, holds: callback.booked and not callback.calling}}\n";
+    let refused = "  - {expect: {said: We cannot call you, state: sorry}}\n";
+    let called = "  - {expect: {said: This is the shop, handover: 'queue:desk', holds: callback.calling}}\n";
+    for (turns, top) in [(asked, ""), (refused, "callbacks: refused\n"), (called, "called_back: called\n")] {
+        let plan = crate::dialplan::load(CALLS_BACK.as_bytes(), "plan.yaml").plan.expect("a sound plan");
+        let source = format!("scenario: calling back\n{top}turns:\n{turns}");
+        let read = crate::dialplan::scenario::read_scenario(source.as_bytes(), "s.yaml", Some(&plan));
+        let scenario = read.scenario.unwrap_or_else(|| panic!("{:?}", read.diagnostics));
+        let line = super::line(plan, &["sip:one@example"]);
+        let mut coverage = crate::dialplan::Coverage::new(std::sync::Arc::clone(&line.plan));
+        let (mut embed, mut voice) = (super::embed, |_: &str| Err("no voice".to_owned()));
+        let mut tools = super::trial::Tools { embed: &mut embed, voice: &mut voice };
+        let trial = super::trial::run(&line, &scenario, &mut tools, &mut coverage);
+        assert!(trial.failures.is_empty(), "{:#?}\n{:#?}", trial.failures, trial.transcript);
+    }
+    let plan = crate::dialplan::load(CALLS_BACK.as_bytes(), "plan.yaml").plan.expect("a sound plan");
+    let wrong = b"scenario: x\ncalled_back: caled\nturns: []\n";
+    let read = crate::dialplan::scenario::read_scenario(wrong, "s.yaml", Some(&plan));
+    assert!(read.scenario.is_none() && format!("{:?}", read.diagnostics).contains("called"), "{:?}", read.diagnostics);
+}

@@ -9,7 +9,7 @@ use super::talk::{Ending, Surroundings, Talk, Told, Utterance};
 use crate::call::line::Line;
 use crate::dialplan::Coverage;
 use crate::dialplan::scenario::{Act, Expectation, Expected, Given, Outcome, Scenario, matches_pattern};
-use crate::dialplan::script::{Fetch, MASKED, Record, Target, Think, Thought, TransferFailure};
+use crate::dialplan::script::{CallBack, Fetch, MASKED, Record, Target, Think, Thought, TransferFailure};
 use crate::dialplan::ways::End;
 use crate::speech::emotion::Mood;
 use crate::speech::prosody::Features;
@@ -61,6 +61,11 @@ pub fn run(line: &Arc<Line>, scenario: &Scenario, tools: &mut Tools<'_>, coverag
         ends: Vec::new(),
     };
     let mut around = World { scenario, given: Given::default(), tools };
+    if let Some(state) = &scenario.called_back {
+        let number = scenario.caller.get("number").and_then(|number| number.as_str()).unwrap_or_default();
+        // That there is such a state was checked when the scenario was read.
+        let _ = stage.talk.call_back(state, number);
+    }
     let opening = stage.talk.open(scenario.caller.clone(), &mut around);
     stage.happened(opening);
     for turn in &scenario.turns {
@@ -95,6 +100,10 @@ impl Surroundings for World<'_, '_> {
 
     fn think(&mut self, _: &Think) -> Vec<Thought> {
         self.given.thought(&self.scenario.thinks)
+    }
+
+    fn book(&mut self, _: &CallBack) -> Result<(), String> {
+        self.scenario.callbacks.clone().map_or(Ok(()), Err)
     }
 
     fn keep(&mut self, _: &Record) -> Result<(), String> {
@@ -362,6 +371,8 @@ pub fn written(told: &Told) -> Option<String> {
         Told::Fetched { url, error: None, .. } => format!("* fetched {url}"),
         Told::Fetched { url, error: Some(why), .. } => format!("* fetch of {url} failed: {why}"),
         Told::Notified { url, .. } => format!("* notified {url}"),
+        Told::Booked { due, state, error: None } => format!("* called back on {due}, from state {state}"),
+        Told::Booked { error: Some(why), .. } => format!("* not called back: {why}"),
         Told::Left { mailbox, text, error: None } => format!("> {text}\n* a message for {mailbox}"),
         Told::Left { text, error: Some(why), .. } => format!("> {text}\n* the message was not kept: {why}"),
         Told::HandedOver { to, briefing } => format!("* handed over to {to}: {}", briefing.spoken()),

@@ -34,10 +34,13 @@ pub struct Forgotten {
     pub calls: u64,
     /// Messages.
     pub messages: u64,
+    /// Calls back that were asked for.
+    pub callbacks: u64,
 }
 
 impl Store {
-    /// Erases every call of a caller (row, transcript and recording) and every message that they left. Numbers are compared
+    /// Erases every call of a caller (row, transcript and recording), every message that they left, and the call back that they
+    /// asked for or that would go to them. Numbers are compared
     /// by [`normalized`]. Returns how many there were. What is erased is overwritten in the database file and its journal.
     pub async fn forget(&self, number: &str) -> Result<Forgotten, StoreError> {
         let key = normalized(number);
@@ -56,6 +59,7 @@ impl Store {
         for row in rows {
             forgotten.messages += u64::from(self.remove_message(&row.try_get::<String, _>("id")?).await?);
         }
+        forgotten.callbacks = self.forget_callbacks(&key).await?;
         self.truncate_journal().await?;
         Ok(forgotten)
     }
@@ -99,6 +103,7 @@ impl Store {
             expired += u64::from(self.remove_message(&row.try_get::<String, _>("id")?).await?);
         }
         self.remove_orphans(&self.messages, "messages", oldest_ms).await?;
+        self.expire_callbacks(oldest_ms).await?;
         Ok(expired)
     }
 

@@ -12,6 +12,7 @@
 //! a name that came from outside, and SQLite's `secure_delete` overwrites what is erased. A row lives as long as its
 //! transcript or its recording does. Nothing here reads a clock: [`Store::expire`] takes `now`.
 
+mod callbacks;
 mod erase;
 mod messages;
 mod number;
@@ -35,6 +36,7 @@ use crate::pii::Pii;
 
 use opening::Opening;
 
+pub use callbacks::{Booking, MOST_CALLBACKS, Phase};
 pub use erase::{Expired, Forgotten};
 pub use messages::MOST_MESSAGES;
 pub use number::normalized;
@@ -70,6 +72,12 @@ pub enum StoreError {
     /// A call's id is not 1 to 64 letters, digits, `-` or `_`.
     #[error("`{0}` is not a call's id: 1 to 64 letters, digits, `-` or `_`")]
     BadId(String),
+    /// As many callers wait to be called back as may.
+    #[error("{most} callers wait to be called back already")]
+    TooManyCallbacks {
+        /// How many that is.
+        most: i64,
+    },
     /// As many messages are kept as may be.
     #[error("{most} messages are kept already: delete some with `sidetone messages delete`")]
     Full {

@@ -47,6 +47,25 @@ const STEPS: &[&str] = &[
     CREATE INDEX messages_by_time ON messages (left_ms);
     CREATE INDEX messages_by_caller ON messages (caller_key);
     PRAGMA user_version = 3;",
+    // One row a number: who asks twice is called once.
+    "CREATE TABLE callbacks (
+        number_key       TEXT PRIMARY KEY NOT NULL,
+        id               TEXT NOT NULL UNIQUE,
+        number           TEXT NOT NULL,
+        caller_key       TEXT NOT NULL,
+        called           TEXT NOT NULL,
+        plan             TEXT NOT NULL,
+        state            TEXT NOT NULL,
+        within           TEXT,
+        reason           TEXT NOT NULL,
+        asked_ms         INTEGER NOT NULL,
+        due_ms           INTEGER NOT NULL,
+        tries            INTEGER NOT NULL,
+        phase            TEXT NOT NULL,
+        trouble          TEXT
+    ) STRICT;
+    CREATE INDEX callbacks_by_due ON callbacks (phase, due_ms);
+    PRAGMA user_version = 4;",
 ];
 
 /// Applies the steps that the file lacks.

@@ -203,6 +203,7 @@ async fn a_file_of_the_first_version_keeps_its_calls() {
     sqlx::raw_sql(
         "DROP TABLE calls;
          DROP TABLE messages;
+         DROP TABLE callbacks;
          CREATE TABLE calls (id TEXT PRIMARY KEY NOT NULL, started_ms INTEGER NOT NULL, duration_ms INTEGER NOT NULL,
              caller TEXT NOT NULL, caller_key TEXT NOT NULL, called TEXT NOT NULL, transport TEXT NOT NULL,
              plan TEXT NOT NULL, outcome TEXT NOT NULL, frustration_peak REAL NOT NULL, has_recording INTEGER NOT NULL,

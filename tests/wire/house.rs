@@ -68,6 +68,16 @@ pub(crate) struct House {
 impl House {
     /// Serves `plan` under every number; further keys as `section.key=value`.
     pub(crate) async fn open(plan: &Path, engines: Engines, set: &[String]) -> Self {
+        Self::open_with(plan, engines, set, |_| {}).await
+    }
+
+    /// The same, with what no key can say: a password.
+    pub(crate) async fn open_with(
+        plan: &Path,
+        engines: Engines,
+        set: &[String],
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut keys = vec![
             "sip.listen=[\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"]".to_owned(),
@@ -80,6 +90,7 @@ impl House {
         let args = ConfigArgs { config: None, set: keys };
         let mut config = Config::load_with(&args, &[]).expect("a valid configuration");
         config.routes = vec![Route { number: "*".into(), plan: plan.to_owned() }];
+        change(&mut config);
         let server = Server::start(config, engines).await.expect("the server starts");
         let sip = server.sip[0].1;
         let events = server.events.watch();

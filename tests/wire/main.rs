@@ -7,6 +7,7 @@ mod blind_transfer;
 mod browser;
 #[cfg(feature = "webrtc")]
 mod browser_call;
+mod callback;
 mod chinese;
 mod command_line;
 #[cfg(feature = "device")]

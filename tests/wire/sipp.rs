@@ -144,7 +144,7 @@ fn free_media_port() -> u16 {
 
 pub(crate) struct Sipp {
     child: Child,
-    port: u16,
+    pub(crate) port: u16,
     scenario: String,
     _place: tempfile::TempDir,
 }

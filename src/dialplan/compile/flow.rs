@@ -177,6 +177,7 @@ fn goes_to(step: &Step) -> Vec<usize> {
             });
             tools.chain(thinking.failed).collect()
         }
+        Step::Callback(callback) => [callback.to].into_iter().chain(callback.failed).collect(),
         Step::Voicemail(voicemail) => voicemail.empty.into_iter().chain(voicemail.failed).collect(),
         Step::Say { .. } | Step::Play { .. } | Step::Listen { .. } | Step::Set(_) => Vec::new(),
         Step::Return | Step::Notify(_) | Step::End => Vec::new(),
@@ -188,7 +189,13 @@ fn certain_next(steps: &[Guarded]) -> Option<usize> {
     for guarded in steps {
         match (&guarded.step, &guarded.when) {
             (
-                Step::Say { .. } | Step::Play { .. } | Step::Set(_) | Step::Fetch(_) | Step::Notify(_) | Step::Think(_),
+                Step::Say { .. }
+                | Step::Play { .. }
+                | Step::Set(_)
+                | Step::Fetch(_)
+                | Step::Notify(_)
+                | Step::Callback(_)
+                | Step::Think(_),
                 _,
             ) => {}
             (Step::Goto(to) | Step::Call(to), None) => return Some(*to),

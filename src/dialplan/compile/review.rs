@@ -205,6 +205,7 @@ fn goes_to(step: &Step) -> Vec<usize> {
         Step::Ask(ask) => one(&ask.failed),
         Step::Fetch(fetch) => one(&fetch.failed),
         Step::Transfer { failed, .. } => one(failed),
+        Step::Callback(callback) => one(&callback.failed),
         Step::Voicemail(voicemail) => voicemail.empty.into_iter().chain(voicemail.failed).collect(),
         _ => Vec::new(),
     }

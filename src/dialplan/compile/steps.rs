@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::diagnostic::{Code, short};
-use super::super::plan::{Ask, AskItem, Confirmation, Fetching, Guarded, State, Step, Voicemail};
-use super::super::raw::{Confirm, Mooded, RawAsk, RawFetch, RawState, RawStep, RawTransfer, RawVerb, RawVoicemail};
+use super::super::plan::{Ask, AskItem, Callback, Confirmation, Fetching, Guarded, State, Step, Voicemail};
+use super::super::raw::{
+    Confirm, Mooded, RawAsk, RawCallback, RawFetch, RawState, RawStep, RawTransfer, RawVerb, RawVoicemail,
+};
 use super::super::script::{Method, Patience, Target};
 use super::super::yaml::Scalar;
 use super::Compiler;
@@ -61,6 +63,7 @@ impl Compiler<'_, '_> {
             RawVerb::Fetch(fetch) => self.fetch(fetch, raw),
             RawVerb::Transfer(transfer) => Some(self.transfer(transfer)),
             RawVerb::Voicemail(voicemail) => Some(self.voicemail(voicemail)),
+            RawVerb::Callback(callback) => self.callback(callback, raw),
             RawVerb::End => Some(Step::End),
         };
         Some(Guarded { when, step: step? })
@@ -163,6 +166,28 @@ impl Compiler<'_, '_> {
         let failed = raw.failed.as_ref().and_then(|name| self.state_named(name));
         let keep = raw.keep.as_ref().map(|name| name.text.clone());
         Some(Step::Fetch(Box::new(Fetching { request: request?, keep, wait, failed })))
+    }
+
+    fn callback(&mut self, raw: &RawCallback, step: &RawStep) -> Option<Step> {
+        let to = self.state_named(&raw.to);
+        if raw.failed.is_none() {
+            let message = "this callback does not say what happens when it is refused";
+            let help =
+                "add `failed: STATE`: no number is called that `[callback] allow` of the configuration does not name";
+            self.report.warning(&step.at, Code::MissingFailed, message, help);
+        }
+        if let Some(name) = &raw.within
+            && self.raw.hours.iter().all(|hours| hours.name.text != name.text)
+        {
+            let message = format!("there are no opening hours `{}`", short(&name.text));
+            let known = self.raw.hours.iter().map(|hours| hours.name.text.as_str());
+            self.report.unknown(&name.at, Code::UnknownHours, message, &name.text, known);
+        }
+        let mut words = |text: &Option<Scalar>| text.as_ref().map(|text| self.words(text, Policy::Kept));
+        let (number, at, reason) = (words(&raw.number), words(&raw.at), words(&raw.reason));
+        let within = raw.within.as_ref().map(|name| name.text.clone());
+        let failed = raw.failed.as_ref().and_then(|name| self.state_named(name));
+        Some(Step::Callback(Box::new(Callback { to: to?, number, at, within, reason, failed })))
     }
 
     fn voicemail(&mut self, raw: &RawVoicemail) -> Step {

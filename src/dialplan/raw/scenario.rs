@@ -39,10 +39,24 @@ const EXPECTED: &[&str] = &[
 
 /// Reads the shape, and holds names against the plan.
 pub(in super::super) fn read(node: &Node, plan: Option<&Plan>, report: &mut Report<'_>) -> Option<Scenario> {
-    const KEYS: &[&str] = &["scenario", "caller", "at", "fetches", "thinks", "agents", "messages", "snapshot", "turns"];
+    const KEYS: &[&str] = &[
+        "scenario",
+        "caller",
+        "at",
+        "fetches",
+        "thinks",
+        "agents",
+        "messages",
+        "callbacks",
+        "called_back",
+        "snapshot",
+        "turns",
+    ];
     let mut f = Fields::new(node, "a scenario", KEYS, report)?;
     let name = f.required_text("scenario").map(|name| name.text).unwrap_or_default();
     let (at, agents, messages) = (clock(&mut f), agents(&mut f), messages(&mut f));
+    let callbacks = callbacks(&mut f);
+    let called_back = called_back(&mut f, plan);
     let snapshot = f.switch("snapshot").unwrap_or(false);
     let mut caller = serde_json::Map::new();
     caller.insert("number".into(), NUMBER.into());
@@ -59,7 +73,19 @@ pub(in super::super) fn read(node: &Node, plan: Option<&Plan>, report: &mut Repo
         f.report.error(more.at(), Code::TooBig, format!("a scenario has {MOST_TURNS} turns at most"));
     }
     let turns = nodes.iter().take(MOST_TURNS).filter_map(|node| turn(node, plan, f.report)).collect();
-    Some(Scenario { name, caller: caller.into(), at, fetches, thinks, agents, messages, snapshot, turns })
+    Some(Scenario {
+        name,
+        caller: caller.into(),
+        at,
+        fetches,
+        thinks,
+        agents,
+        messages,
+        callbacks,
+        called_back,
+        snapshot,
+        turns,
+    })
 }
 
 /// A model's answer: a text, `{tool: NAME, args: {…}}` or `{fails: WHY}`.
@@ -96,6 +122,25 @@ fn agents(f: &mut Fields<'_, '_, '_>) -> Option<TransferFailure> {
     ];
     let text = f.text("agents")?;
     choice(&text, "`agents`", KNOWN, f.report).flatten()
+}
+
+/// Whether callers are called back.
+fn callbacks(f: &mut Fields<'_, '_, '_>) -> Option<String> {
+    let text = f.text("callbacks")?;
+    let refused = choice(&text, "`callbacks`", &[("taken", false), ("refused", true)], f.report)?;
+    refused.then(|| "the configuration allows no such number".into())
+}
+
+/// The state in which a call begins that we make.
+fn called_back(f: &mut Fields<'_, '_, '_>, plan: Option<&Plan>) -> Option<String> {
+    let state = f.text("called_back")?;
+    if let Some(plan) = plan
+        && plan.state_index(&state.text).is_none()
+    {
+        let message = format!("there is no state `{}`", short(&state.text));
+        f.report.unknown(&state.at, Code::UnknownState, message, &state.text, plan.states());
+    }
+    Some(state.text)
 }
 
 /// Whether messages are kept.

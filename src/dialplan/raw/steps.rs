@@ -20,6 +20,7 @@ pub(in super::super) const VERBS: &[(&str, &[&str])] = &[
     ("think", &["model", "know", "tools", "history", "timeout", "wait", "fallback", "failed"]),
     ("transfer", &["reason", "failed", "blind"]),
     ("voicemail", &["mailbox", "longest", "silence", "empty", "failed"]),
+    ("callback", &["number", "at", "within", "reason", "failed"]),
     ("end", &[]),
 ];
 
@@ -53,6 +54,7 @@ pub(in super::super) enum RawVerb {
     Think(Box<RawThink>),
     Transfer(Box<RawTransfer>),
     Voicemail(Box<RawVoicemail>),
+    Callback(Box<RawCallback>),
     End,
 }
 
@@ -151,6 +153,19 @@ pub(in super::super) struct RawTransfer {
     pub(in super::super) blind: bool,
 }
 
+/// `callback:`.
+#[derive(Debug)]
+pub(in super::super) struct RawCallback {
+    /// The state in which the call that we make begins.
+    pub(in super::super) to: Scalar,
+    pub(in super::super) number: Option<Scalar>,
+    pub(in super::super) at: Option<Scalar>,
+    /// Opening hours.
+    pub(in super::super) within: Option<Scalar>,
+    pub(in super::super) reason: Option<Scalar>,
+    pub(in super::super) failed: Option<Scalar>,
+}
+
 /// `voicemail:`.
 #[derive(Debug)]
 pub(in super::super) struct RawVoicemail {
@@ -206,6 +221,12 @@ pub(super) fn step(node: &Node, report: &mut Report<'_>) -> Option<RawStep> {
             let (longest, silence) = (f.text("longest"), f.text("silence"));
             let (empty, failed) = (way_out(&mut f, "empty"), way_out(&mut f, "failed"));
             RawVerb::Voicemail(Box::new(RawVoicemail { prompt, mailbox, longest, silence, empty, failed }))
+        }
+        "callback" => {
+            let (to, number, at) = (f.required_text("callback"), f.text("number"), f.text("at"));
+            let (within, reason) = (f.text("within"), f.text("reason"));
+            let failed = way_out(&mut f, "failed");
+            RawVerb::Callback(Box::new(RawCallback { to: to?, number, at, within, reason, failed }))
         }
         "transfer" => {
             let (target, reason) = (f.required_text("transfer"), f.text("reason"));

@@ -73,6 +73,7 @@ impl Script {
                 self.send_on(target.clone(), reason, Back::Step, *blind);
                 true
             }
+            Step::Callback(callback) => self.book(callback),
             Step::Voicemail(voicemail) => {
                 self.take_message(voicemail);
                 true

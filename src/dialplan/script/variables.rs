@@ -36,6 +36,8 @@ pub(super) struct Variables {
     pub(super) last: String,
     /// The last message: whether it is kept, its id, length and words.
     pub(super) message: Value,
+    /// The call that we are to make, or are making.
+    pub(super) callback: Value,
 }
 
 impl Variables {
@@ -52,6 +54,7 @@ impl Variables {
             unheard: 0,
             last: String::new(),
             message: super::message::none(),
+            callback: super::callback::none(),
         }
     }
 
@@ -77,6 +80,11 @@ impl Variables {
         let texts =
             self.caller.values().filter_map(|value| Some(value.as_str().filter(|text| sayable(text))?.to_owned()));
         texts.take(MOST_NAMES).collect()
+    }
+
+    /// The caller's number.
+    pub(super) fn number(&self) -> Option<String> {
+        self.caller.get("number")?.as_str().map(str::to_string)
     }
 
     /// The caller's name, or else number.
@@ -123,6 +131,7 @@ impl Script {
             ("misses", Value::from(v.misses)),
             ("last", Value::from(v.last.as_str())),
             ("message", v.message.clone()),
+            ("callback", v.callback.clone()),
             ("today", Value::from(v.now.date().to_string())),
             ("now", Value::from(v.now.strftime("%H:%M").to_string())),
             ("weekday", Value::from(v.now.strftime("%A").to_string())),

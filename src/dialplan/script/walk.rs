@@ -54,6 +54,8 @@ pub(super) enum Wait {
     Transferring(Back),
     /// The caller leaves a message.
     Recording,
+    /// A call back is being noted.
+    Booking,
     Ended,
 }
 
@@ -140,6 +142,8 @@ pub struct Script {
     pub(super) reason: String,
     /// Whether feelings are inferred in this call.
     feels: bool,
+    /// The state in which the call begins, where that is not the plan's start.
+    pub(super) begins: Option<usize>,
     pub(super) out: VecDeque<Action>,
     pub(super) watched: super::look::Watched,
 }
@@ -176,6 +180,7 @@ impl Script {
             expect: None,
             reason: String::new(),
             feels: true,
+            begins: None,
             out: VecDeque::new(),
             watched: None,
             plan,
@@ -217,6 +222,7 @@ impl Script {
             (Wait::Thinking | Wait::Consulting, Input::Interrupted) => self.hush(),
             (Wait::Consulting, Input::Fetched(result)) => self.consulted(result),
             (Wait::Checking { item, tries }, Input::Fetched(result)) => self.checked(item, tries, result),
+            (Wait::Booking, Input::Booked(result)) => self.booked(result),
             (Wait::Recording, Input::Recorded(result)) => self.recorded(result),
             (Wait::Transferring(back), Input::TransferFailed(failure)) => self.transfer_failed(back, failure),
             (Wait::Pause(pause), input @ (Input::Heard(_) | Input::Keys(_) | Input::NoInput)) => {
@@ -305,7 +311,7 @@ impl Script {
         if let Some(notice) = plan.emotion_notice.as_ref().filter(|_| self.feels) {
             self.say(notice, false);
         }
-        self.enter(plan.start);
+        self.enter(self.begins.unwrap_or(plan.start));
     }
 
     /// Counters, then the handover rules, then what was meant.

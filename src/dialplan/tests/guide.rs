@@ -89,6 +89,7 @@ fn walked(source: &str, name: &str) -> Vec<String> {
                     call.script.handle(Input::Thought(Thought::Sentence("That is so.".into())));
                     Some(Input::Thought(Thought::Done))
                 }
+                Action::CallBack(_) => Some(Input::Booked(Ok(()))),
                 Action::Record(_) => {
                     let message = Message { id: "m".into(), length: Duration::from_secs(3), text: "Call me.".into() };
                     Some(Input::Recorded(Ok(message)))

@@ -1,5 +1,6 @@
 //! Walks through plans at the level of text: what was heard or typed goes in, what is said and done comes out.
 
+mod callbacks;
 mod calls;
 mod check;
 mod choose;
@@ -136,6 +137,7 @@ fn written(action: Action) -> String {
         Action::Notify(fetch) => {
             format!("notify{} {}", if fetch.masked { "*" } else { "" }, fetch.body.unwrap_or_default())
         }
+        Action::CallBack(wish) => format!("call back {} {} in {}: {}", wish.number, wish.due, wish.state, wish.reason),
         Action::Record(record) => format!("record {} {:?} {:?}", record.mailbox, record.longest, record.silence),
         Action::Transfer(transfer) => format!("transfer {} ({})", transfer.target, transfer.reason),
         Action::End => "end".into(),
