@@ -6,6 +6,7 @@ use sidetone::call::record::Outcome;
 use sidetone::engine::Engines;
 
 use super::house::{House, caller};
+use super::served::Served;
 
 const PLAN: &str = "
 dialplan: office
@@ -71,4 +72,39 @@ async fn what_a_caller_leaves_is_a_file_and_a_row_until_they_are_forgotten() {
     let forgotten = store.forget(messages[0].caller.reveal()).await.expect("forgotten");
     assert_eq!((forgotten.messages, files()), (2, 0));
     house.server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_full_goes_the_plans_way_and_keeps_what_there_is() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let plan = PLAN.replace("empty: nothing", "failed: nothing").replace("I heard nothing.", "I cannot keep it.");
+    std::fs::write(folder.path().join("dialplan.yaml"), plan).expect("a writable folder");
+    // Some sixteen seconds of speech, with short pauses.
+    let long = folder.path().join("long.wav");
+    let mut speech = Vec::new();
+    let first = hound::WavReader::open(caller("order")).expect("a fixture");
+    let mut writer = hound::WavWriter::create(&long, first.spec()).expect("a writable folder");
+    for name in ["order", "lost-card", "person"].repeat(4) {
+        let mut sound = hound::WavReader::open(caller(name)).expect("a fixture");
+        speech.extend(sound.samples::<i16>().map(|sample| sample.expect("a sample")));
+    }
+    for sample in &speech {
+        writer.write_sample(*sample).expect("written");
+    }
+    writer.finalize().expect("written");
+    // No file may grow beyond 128 kB: eight seconds of a message. A write beyond fails, as on a full disk.
+    let server = Served::start(folder.path(), "trap '' XFSZ; ulimit -f 256;");
+    let address = format!("sip:300@{}", server.sip);
+    let call = tokio::task::spawn_blocking(move || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sidetone"));
+        command.args(["call", &address]).arg(long).args(["--linger", "9"]).output().expect("the binary")
+    });
+    assert!(call.await.expect("the telephone").status.success());
+    let records = server.records(1).await;
+    let told: Vec<&str> = records[0].events.iter().map(|event| event.what.as_str()).collect();
+    assert!(told.iter().any(|what| what.contains("the message was not kept: File too large")), "{told:?}");
+    assert!(told.contains(&"said: I cannot keep it."), "{told:?}");
+    let name = format!("messages/{}-1.wav", records[0].id);
+    let kept = hound::WavReader::new(std::io::Cursor::new(server.file(&name))).expect("a WAV").duration() / 8_000;
+    assert!((6..=8).contains(&kept), "{kept} s were written before");
 }
