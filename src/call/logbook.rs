@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use jiff::civil::DateTime;
 
+use crate::call::profile::Profile;
 use crate::call::record::{CallRecord, Event, MediaStats, Outcome, Turn};
 use crate::pii::Pii;
 
@@ -27,6 +28,8 @@ pub struct Header {
     pub called: String,
     /// "sip" or "webrtc".
     pub transport: String,
+    /// What is known of the caller from earlier calls.
+    pub profile: Profile,
 }
 
 /// The growing record.

@@ -17,6 +17,7 @@ pub mod leg;
 pub mod line;
 pub mod logbook;
 pub mod ports;
+pub mod profile;
 pub mod record;
 pub mod sentences;
 pub mod services;
@@ -47,6 +48,7 @@ use leg::{LegConfig, MediaLeg, Received};
 use line::Line;
 use logbook::{Header, Logbook};
 use ports::{Done, Hint, JobError, Kind, SayId};
+use profile::Changes;
 use record::{CallRecord, Outcome};
 use speaking::{Manner, Speaking};
 use timers::{Timer, Timers};
@@ -117,8 +119,10 @@ impl Call {
         timers.set(Timer::Longest, now + line.longest_call);
         timers.set(Timer::Media, now + MEDIA_LOST);
         let (today, local) = (header.local.date(), header.local);
+        let profile = header.profile.clone();
         let log = Logbook::new(header, plan.name().to_owned(), codec.name().to_owned(), now);
         let mut script = Script::new(plan, local);
+        script.recall(&profile.values);
         if !line.emotion {
             script.without_feelings();
         }
@@ -474,6 +478,11 @@ impl Call {
         if length > 0 {
             sink.packet(Side::Agent, Kind::Rtcp, &self.scratch[..length]);
         }
+    }
+
+    /// What the call changes in its caller's profile, by what it has come to so far.
+    pub fn changes(&self) -> Changes {
+        Changes { kept: self.script.kept().clone() }
     }
 
     /// The record, at the end.

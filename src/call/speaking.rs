@@ -38,18 +38,20 @@ pub struct Manner {
     pub interruptible: bool,
     /// Whether it holds a masked slot.
     pub masked: bool,
+    /// Percent of the voice's own pace, all of it.
+    pub pace: u8,
 }
 
 impl Manner {
     /// An ordinary line.
-    pub const PLAIN: Self = Self { interruptible: true, masked: false };
+    pub const PLAIN: Self = Self { interruptible: true, masked: false, pace: markup::PACE };
     /// As the script wants it.
     pub fn of(say: &Say) -> Self {
-        Self { interruptible: say.interruptible, masked: say.masked }
+        Self { interruptible: say.interruptible, masked: say.masked, pace: say.pace }
     }
 
     /// A line that is always heard to its end.
-    pub const FIRM: Self = Self { interruptible: false, masked: false };
+    pub const FIRM: Self = Self { interruptible: false, ..Self::PLAIN };
 }
 
 /// A line as far as the caller heard it.
@@ -182,11 +184,11 @@ impl Speaking {
     fn line(&mut self, now: Instant, text: &str, manner: Manner) -> Line {
         let id = SayId(self.next);
         self.next += 1;
-        let mut tempo = markup::PACE;
+        let mut tempo = manner.pace;
         let mut sentences = Vec::new();
         for piece in markup::pieces(text) {
             match piece {
-                Piece::Tempo(next) => tempo = next,
+                Piece::Tempo(next) => tempo = markup::within(next, manner.pace),
                 piece => sentences.extend(self.sentences_of(piece, tempo)),
             }
         }

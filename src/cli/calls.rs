@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::Format;
 use crate::call::record::{CallRecord, CallSummary, Outcome};
-use crate::store::{DATABASE, Retention, Store};
+use crate::store::{DATABASE, Forgotten, KeptProfile, Retention, Store};
 
 /// Calls among which those of a plan are looked for.
 const MOST_CALLS: u32 = 100_000;
@@ -39,7 +39,12 @@ enum Command {
         /// The call, as `list` names it.
         id: String,
     },
-    /// Erase every call of a caller: record, transcript and recording.
+    /// What plans keep of a caller for the next call.
+    Profile {
+        /// The caller's number or address, in any spelling.
+        number: String,
+    },
+    /// Erase every call of a caller (record, transcript and recording) and what plans keep of them.
     Forget {
         /// The caller's number or address, in any spelling.
         number: String,
@@ -69,11 +74,20 @@ async fn execute(args: Args) -> anyhow::Result<ExitCode> {
                 Format::Human => print!("{}", story(&call, &args.data)),
             }
         }
-        Command::Forget { number } => {
-            let calls = store.forget(&number).await?;
+        Command::Profile { number } => {
+            let kept = store.profiles(&number).await?;
             match args.format {
-                Format::Json => println!("{}", serde_json::json!({ "forgotten": calls })),
-                Format::Human => println!("{calls} {} forgotten", if calls == 1 { "call" } else { "calls" }),
+                Format::Json => println!("{}", serde_json::to_string_pretty(&kept)?),
+                Format::Human => print!("{}", profiles(&kept)),
+            }
+        }
+        Command::Forget { number } => {
+            let Forgotten { calls, profiles } = store.forget(&number).await?;
+            match args.format {
+                Format::Json => println!("{}", serde_json::json!({ "forgotten": calls, "profiles": profiles })),
+                Format::Human => {
+                    println!("{} and {} forgotten", counted(calls, "call"), counted(profiles, "profile"));
+                }
             }
         }
     }
@@ -100,6 +114,24 @@ pub(super) fn of_plan(data: &Path, plan: &str, limit: u32) -> anyhow::Result<Vec
         store.close().await;
         Ok(found)
     })
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn profiles(kept: &[KeptProfile]) -> String {
+    if kept.is_empty() {
+        return "nothing is kept of this caller\n".to_owned();
+    }
+    let mut out = String::new();
+    for profile in kept {
+        out += &format!("plan {}, last call {} UTC\n", profile.plan, started(profile.called_ms));
+        for (name, value) in profile.values.reveal() {
+            out += &format!("  {name}: {value}\n");
+        }
+    }
+    out
 }
 
 fn table(calls: &[CallSummary]) -> String {

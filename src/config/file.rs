@@ -144,11 +144,18 @@ struct Keep {
     recordings: String,
     transcripts: String,
     frustration: String,
+    profiles: String,
 }
 
 impl Default for Keep {
     fn default() -> Self {
-        Self { record: true, recordings: "30d".into(), transcripts: "30d".into(), frustration: "3d".into() }
+        Self {
+            record: true,
+            recordings: "30d".into(),
+            transcripts: "30d".into(),
+            frustration: "3d".into(),
+            profiles: "365d".into(),
+        }
     }
 }
 
@@ -242,6 +249,7 @@ pub(super) fn resolve(table: Table, base: &Path) -> Result<Config, ConfigError> 
             recordings: time("keep.recordings", &file.keep.recordings)?,
             transcripts: time("keep.transcripts", &file.keep.transcripts)?,
             frustration: time("keep.frustration", &file.keep.frustration)?,
+            profiles: time("keep.profiles", &file.keep.profiles)?,
         },
     })
 }

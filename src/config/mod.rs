@@ -122,6 +122,8 @@ pub struct KeepConfig {
     pub transcripts: Duration,
     /// Age at which what was inferred of callers' feelings is deleted; the calls stay.
     pub frustration: Duration,
+    /// Age at which what plans keep of a caller is deleted, from the last call on.
+    pub profiles: Duration,
 }
 
 /// Everything that the server needs, resolved.

@@ -3,6 +3,7 @@
 
 mod flow;
 mod parts;
+mod profile;
 mod requests;
 mod review;
 mod slots;
@@ -27,6 +28,7 @@ const DEFAULT_LANGUAGE: &str = "en-US";
 const RESERVED: &[&str] = &[
     "caller",
     "slots",
+    "profile",
     "frustration",
     "mood",
     "arousal",
@@ -157,6 +159,8 @@ impl<'a> Compiler<'a, '_> {
         self.slots();
         let validity = self.validity();
         let lookup = self.lookup();
+        let profile = self.profile();
+        let speed = raw.speed.as_ref().map(|text| self.speed(text));
         let consent = raw.consent.as_ref().map(|text| self.words(text, words::Policy::Spoken));
         let emotion_notice = raw.emotion_notice.as_ref().map(|text| self.words(text, words::Policy::Spoken));
         let shared = self.shared(&raw.shared);
@@ -171,6 +175,8 @@ impl<'a> Compiler<'a, '_> {
             voice: raw.voice.as_ref().map(|voice| voice.text.clone()),
             lexicon: self.lexicon(),
             lookup,
+            profile,
+            speed,
             consent,
             emotion_notice,
             intents,

@@ -18,6 +18,10 @@ pub struct Plan {
     pub(super) voice: Option<String>,
     pub(super) lexicon: Arc<Lexicon>,
     pub(super) lookup: Option<Lookup>,
+    /// The names that a caller's profile may have; none: nothing is kept.
+    pub(super) profile: Vec<String>,
+    /// How fast everything is said, as `prosody` has it.
+    pub(super) speed: Option<Words>,
     pub(super) consent: Option<Words>,
     /// Said behind it where feelings are inferred.
     pub(super) emotion_notice: Option<Words>,
@@ -150,6 +154,10 @@ pub(super) enum Step {
         patience: Patience,
     },
     Set(Vec<(String, Assigned)>),
+    /// In the caller's profile: the name's place in it, and its value.
+    Keep(Vec<(usize, Assigned)>),
+    /// These of the profile; `None`: all of it.
+    Forget(Option<Vec<usize>>),
     Goto(usize),
     /// There, and back here by a `return`.
     Call(usize),
@@ -283,6 +291,18 @@ impl Plan {
     /// The voice that the plan asks for.
     pub fn voice(&self) -> Option<&str> {
         self.voice.as_deref()
+    }
+    /// The names that a caller's profile may have; empty when nothing is kept of callers.
+    pub fn profile(&self) -> &[String] {
+        &self.profile
+    }
+    /// The pace of every line, percent of the voice's own, where it is the same in every call.
+    pub fn pace(&self) -> Option<u8> {
+        match &self.speed {
+            None => Some(markup::PACE),
+            Some(Words::Plain(rate)) => Some(markup::pace(rate).unwrap_or(markup::PACE)),
+            Some(Words::Template { .. }) => None,
+        }
     }
     /// The intents; [`super::script::Heard::intent`] and [`super::script::Expect::Intents`] are indices into it.
     pub fn intents(&self) -> &[Intent] {
@@ -435,7 +455,8 @@ impl Step {
             Step::Listen { wordings, .. } => wordings.iter().collect(),
             Step::Fetch(fetch) => fetch.wait.iter().collect(),
             Step::Think(thinking) => thinking.wait.iter().chain(&thinking.fallback).collect(),
-            Step::Set(_) | Step::Goto(_) | Step::Call(_) | Step::Return | Step::Notify(_) => Vec::new(),
+            Step::Set(_) | Step::Keep(_) | Step::Forget(_) | Step::Notify(_) => Vec::new(),
+            Step::Goto(_) | Step::Call(_) | Step::Return => Vec::new(),
             Step::Transfer { .. } | Step::End => Vec::new(),
         }
     }

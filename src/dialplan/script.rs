@@ -10,6 +10,7 @@ mod briefing;
 mod choose;
 mod follow;
 mod look;
+mod remember;
 mod repair;
 mod think;
 mod understand;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use super::plan::Plan;
 pub use briefing::{Briefing, FRUSTRATED};
 pub use look::SlotValue;
+pub use remember::{Kept, MOST_KEPT};
 pub use walk::Script;
 
 /// Stands where a masked slot's value would.
@@ -145,6 +147,8 @@ pub struct Say {
     pub text: String,
     /// Whether the caller may interrupt it.
     pub interruptible: bool,
+    /// How fast, percent of the voice's own pace; what the words' own mark-up says counts within it.
+    pub pace: u8,
     /// A clip to be played instead of the words, by its path in the plan's folder.
     pub clip: Option<String>,
     /// Whether it holds a masked slot: then it is not cached, and both channels of the recording are muted meanwhile.
@@ -154,11 +158,12 @@ pub struct Say {
 impl fmt::Debug for Say {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = if self.masked { MASKED } else { &self.text };
-        let Self { interruptible, masked, .. } = self;
+        let Self { interruptible, pace, masked, .. } = self;
         // A clip is the plan's, and says nothing of the caller.
         f.debug_struct("Say")
             .field("text", &text)
             .field("interruptible", interruptible)
+            .field("pace", pace)
             .field("masked", masked)
             .finish()
     }

@@ -18,6 +18,7 @@ use crate::call::leg::LegConfig;
 use crate::call::leg::LegMedia;
 use crate::call::line::Line;
 use crate::call::logbook::Header;
+use crate::call::profile::Profile;
 use crate::config::{Config, Route};
 use crate::net::rtp::{PortPool, Sources};
 use crate::net::sip::{Incoming, SipEvent, SipLeg};
@@ -219,6 +220,8 @@ fn header(caller: Pii<String>, caller_name: Option<Pii<String>>, called: &str, t
         caller_name,
         called: called.to_owned(),
         transport: transport.to_owned(),
+        // Recalled by the call's task.
+        profile: Profile::default(),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::call::sentences;
 use crate::call::services::{Models, Secrets};
 use crate::call::understand::Understanding;
 use crate::config::Config;
+use crate::dialplan::markup::PACE;
 use crate::dialplan::{Diagnostic, Plan};
 use crate::engine::Engines;
 use crate::nlu::{background, language};
@@ -196,12 +197,19 @@ impl Loader {
     }
 }
 
-/// The plan's fixed sentences, each with the voice that says it.
-fn prompts_of(plan: &Plan) -> Vec<(String, String)> {
-    let voice = voice_of(plan);
+/// A sentence that is the same in every call, the voice that says it, and how fast, percent.
+struct Prompt {
+    voice: String,
+    text: String,
+    tempo: u8,
+}
+
+/// The plan's fixed sentences. One whose callers choose how fast they are spoken to has them at the voice's own pace.
+fn prompts_of(plan: &Plan) -> Vec<Prompt> {
+    let (voice, tempo) = (voice_of(plan), plan.pace().unwrap_or(PACE));
     let lines = plan.literal_prompts();
     let said = lines.iter().flat_map(|line| sentences::sentences(line));
-    said.map(|text| (voice.to_owned(), plan.lexicon().apply(&text))).collect()
+    said.map(|text| Prompt { voice: voice.to_owned(), text: plan.lexicon().apply(&text), tempo }).collect()
 }
 
 /// The secrets that the plan names, and no others.
@@ -231,9 +239,9 @@ fn embed(plan: &Plan, engines: &Engines) -> Result<Vec<Vec<Vec<f32>>>, JobError>
 
 /// Has the plans' fixed lines rendered into the cache, so that the first caller does not wait for them: one at a time,
 /// behind whatever a call wants rendered meanwhile.
-fn render_ahead(prompts: Vec<(String, String)>, engines: Engines) {
+fn render_ahead(prompts: Vec<Prompt>, engines: Engines) {
     let render = move || {
-        for (voice, text) in prompts {
+        for Prompt { voice, text, tempo } in prompts {
             let (done, wait) = std::sync::mpsc::sync_channel(1);
             let deadline = now() + RENDER_AHEAD;
             let (say, sentence, rate) = (SayId::default(), 0, Rate::Narrow);
@@ -245,7 +253,7 @@ fn render_ahead(prompts: Vec<(String, String)>, engines: Engines) {
                 voice,
                 tone: Tone::Even,
                 rate,
-                tempo: 100,
+                tempo,
                 keep: Keep::Disk,
                 needed: deadline,
                 deadline,

@@ -95,8 +95,12 @@ impl Server {
     pub async fn start(config: Config, engines: Engines) -> Result<Self, ServerError> {
         metrics::install();
         let keep = &config.keep;
-        let (recordings, transcripts, frustration) = (keep.recordings, keep.transcripts, keep.frustration);
-        let retention = Retention { recordings, transcripts, frustration };
+        let retention = Retention {
+            recordings: keep.recordings,
+            transcripts: keep.transcripts,
+            frustration: keep.frustration,
+            profiles: keep.profiles,
+        };
         let store = Store::open(&config.data, retention).await?;
         let recordings = Recordings::start(store.recordings(), RECORDING_QUEUE)
             .map_err(|source| ServerError::Io { what: "recordings".into(), source })?;

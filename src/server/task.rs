@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -20,14 +20,19 @@ use crate::call::leg::LegConfig;
 use crate::call::line::Line;
 use crate::call::logbook::Header;
 use crate::call::ports::{Done, Kind, MediaTransport, Reply};
+use crate::call::profile::Profile;
 use crate::call::record::{Event, Outcome};
+use crate::dialplan::Plan;
 use crate::dialplan::script::{Thought, TransferFailure};
 use crate::engine::{Engines, VoiceStream};
 use crate::net::{http, llm};
+use crate::pii::Pii;
 use crate::store::{RecordingHandle, Store};
 
 /// Results that may wait for a call: more than it can have jobs under way, and 640 ms of voice probabilities.
 const INBOX: usize = 64;
+/// How long a caller waits for the store to say what it knows of them.
+const RECALL: Duration = Duration::from_millis(300);
 /// The largest packet that is read.
 const PACKET: usize = 2_048;
 
@@ -95,6 +100,10 @@ struct Task {
     voice: VoiceStream,
     inbox: mpsc::Sender<Done>,
     id: Arc<str>,
+    caller: Pii<String>,
+    plan: Arc<Plan>,
+    /// Unix milliseconds.
+    started_ms: i64,
     begin: Instant,
     over: bool,
     draining: bool,
@@ -104,8 +113,10 @@ struct Task {
 
 /// Runs a call to its end and stores its record.
 pub(super) async fn run(shared: Arc<Shared>, answered: Answered) {
-    let Answered { line, header, config, leg, recording } = answered;
+    let Answered { line, mut header, config, leg, recording } = answered;
+    header.profile = recalled(&shared, &line, &header).await;
     let now = now();
+    let (caller, started_ms, plan) = (header.caller.clone(), header.started_ms, Arc::clone(&line.plan));
     let id: Arc<str> = header.id.as_str().into();
     let begun = What::Begun { called: header.called.clone(), codec: config.media.codec.name().to_owned() };
     shared.events.send(CallEvent { call: Arc::clone(&id), at_ms: 0, what: begun });
@@ -137,6 +148,9 @@ pub(super) async fn run(shared: Arc<Shared>, answered: Answered) {
         voice,
         inbox,
         id,
+        caller,
+        plan,
+        started_ms,
         begin: now,
         over: false,
         draining: false,
@@ -320,6 +334,18 @@ impl Task {
         })
     }
 
+    /// Keeps what the plan wants kept of the caller.
+    async fn keep(&mut self) {
+        let names = self.plan.profile();
+        if names.is_empty() {
+            return;
+        }
+        let (plan, caller) = ((self.plan.name(), names), self.caller.reveal());
+        if let Err(error) = self.shared.store.keep(plan, caller, &self.call.changes(), self.started_ms).await {
+            tracing::error!(call = %self.id, %error, "what this call would have kept of its caller is lost");
+        }
+    }
+
     /// Says BYE where it is for us to say, closes the recording, stores the record.
     async fn end(mut self) {
         let (call, mut sink) = self.media();
@@ -332,6 +358,7 @@ impl Task {
         if self.hang_up {
             self.leg.bye().await;
         }
+        self.keep().await;
         let mut record = self.call.finish(now());
         if let Some(recording) = self.recording {
             let recorded = recording.finish().await;
@@ -349,6 +376,21 @@ impl Task {
         let what = What::Ended { outcome: outcome_words(&record.outcome), recording: record.recording };
         self.shared.events.send(CallEvent { call: self.id, at_ms: record.duration_ms, what });
     }
+}
+
+/// What the plan kept of this caller. A store that is slow or broken costs them their preferences, and not the call.
+async fn recalled(shared: &Shared, line: &Line, header: &Header) -> Profile {
+    if line.plan.profile().is_empty() {
+        return Profile::default();
+    }
+    let profile = shared.store.profile(line.plan.name(), header.caller.reveal(), header.started_ms);
+    let why = match tokio::time::timeout(RECALL, profile).await {
+        Ok(Ok(profile)) => return profile,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "the store took too long".to_owned(),
+    };
+    tracing::error!(call = %header.id, %why, "this caller is taken for one who calls for the first time");
+    Profile::default()
 }
 
 /// Waits for what is there, or for ever.

@@ -25,6 +25,7 @@ use crate::call::leg::{LegConfig, LegMedia};
 use crate::call::line::Line;
 use crate::call::logbook::Header;
 use crate::call::ports::{Done, Kind};
+use crate::call::profile::{Changes, Profile};
 use crate::call::record::CallRecord;
 use crate::call::{Call, TICK};
 use crate::dialplan::script::{Thought, TransferFailure};
@@ -59,6 +60,8 @@ pub struct Scenario {
     pub thoughts: Vec<Vec<(Duration, Thought)>>,
     /// The answer to each fetch, in order.
     pub fetches: Vec<Result<serde_json::Value, String>>,
+    /// What is known of the caller from earlier calls.
+    pub profile: Profile,
     /// What engines take.
     pub costs: Costs,
     /// The network.
@@ -75,6 +78,7 @@ impl Scenario {
             agents: vec![AgentManner::Answers(Duration::from_secs(2))],
             thoughts: Vec::new(),
             fetches: Vec::new(),
+            profile: Profile::default(),
             costs: Costs::default(),
             link: Link::good(1),
             limit: Duration::from_secs(600),
@@ -87,6 +91,8 @@ impl Scenario {
 pub struct Played {
     /// The record.
     pub record: CallRecord,
+    /// What it changed in the caller's profile.
+    pub changes: Changes,
     /// What was reported, with virtual milliseconds.
     pub reports: Vec<(u64, Report)>,
     /// Whether the call came to its own end before the limit.
@@ -235,7 +241,7 @@ pub fn play_with(
     let begin = epoch();
     let media = LegMedia { codec: Codec::Pcmu, payload_type: 0, event_payload_type: Some(101) };
     let leg = LegConfig { media, ssrc: 1, first_seq: 1, first_ts: 1, cname: "sim".into() };
-    let call = Call::new(begin, Arc::clone(line), header(), leg).expect("PCMU is always built in");
+    let call = Call::new(begin, Arc::clone(line), header(&scenario), leg).expect("PCMU is always built in");
     let mut world = World {
         caller,
         engines,
@@ -264,7 +270,8 @@ pub fn play_with(
         world.tick(now, &mut recorded);
     }
     let World { call, over: ended, reports, to_agent, wire, notices, .. } = world;
-    Played { record: call.finish(now), reports, ended, recorded, wire, to_agent, notices }
+    let changes = call.changes();
+    Played { record: call.finish(now), changes, reports, ended, recorded, wire, to_agent, notices }
 }
 
 impl World<'_> {
@@ -402,7 +409,7 @@ impl World<'_> {
     }
 }
 
-fn header() -> Header {
+fn header(scenario: &Scenario) -> Header {
     let local = jiff::civil::date(2026, 11, 23).at(10, 0, 0, 0);
     Header {
         id: "sim".into(),
@@ -412,6 +419,7 @@ fn header() -> Header {
         caller_name: None,
         called: "100".into(),
         transport: "sim".into(),
+        profile: scenario.profile.clone(),
     }
 }
 

@@ -18,6 +18,7 @@ use jiff::civil::DateTime;
 use super::engines::Costs;
 use super::epoch;
 use crate::call::line::Line;
+use crate::call::profile::Profile;
 use crate::call::understand::Meaning;
 use crate::dialplan::script::{
     self, Action, Briefing, Expect, Fetch, Input, Listen, MASKED, Script, Target, Think, Thought, TransferFailure,
@@ -218,6 +219,11 @@ impl Talk {
             ending: None,
             line,
         }
+    }
+
+    /// What is known of the caller from earlier calls. Before [`Talk::open`].
+    pub fn recall(&mut self, profile: &Profile) {
+        self.script.recall(&profile.values);
     }
 
     /// Answers the call of `caller` (fields under `caller.`).
@@ -460,7 +466,8 @@ impl Talk {
             Action::Entered { state } => self.told.push(Told::State(state)),
             Action::Say(say) => {
                 self.answered.get_or_insert(self.clock + self.costs.synthesis);
-                let length = Duration::from_millis((say.text.chars().count() * 1_000 / PACE) as u64);
+                let length = (say.text.chars().count() * 1_000 / PACE) as u64 * 100 / u64::from(say.pace.max(1));
+                let length = Duration::from_millis(length);
                 self.playing = self.playing.max(self.clock + self.costs.synthesis) + length;
                 self.told.push(Told::Said { text: say.text, masked: say.masked });
             }

@@ -7,6 +7,7 @@ use jiff::civil::DateTime;
 
 use super::talk::{Ending, Surroundings, Talk, Told, Utterance};
 use crate::call::line::Line;
+use crate::call::profile::Profile;
 use crate::dialplan::Coverage;
 use crate::dialplan::scenario::{Act, Expectation, Expected, Given, Outcome, Scenario, matches_pattern};
 use crate::dialplan::script::{Fetch, MASKED, Target, Think, Thought, TransferFailure};
@@ -61,6 +62,7 @@ pub fn run(line: &Arc<Line>, scenario: &Scenario, tools: &mut Tools<'_>, coverag
         ends: Vec::new(),
     };
     let mut around = World { scenario, given: Given::default(), tools };
+    stage.talk.recall(&Profile { values: scenario.profile.clone() });
     let opening = stage.talk.open(scenario.caller.clone(), &mut around);
     stage.happened(opening);
     for turn in &scenario.turns {

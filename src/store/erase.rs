@@ -23,22 +23,34 @@ pub struct Expired {
     pub transcripts: u64,
     /// Calls whose frustration was taken out; the calls stay.
     pub frustration: u64,
+    /// Profiles of callers.
+    pub profiles: u64,
+}
+
+/// What [`Store::forget`] removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Forgotten {
+    /// Calls, with transcripts and recordings.
+    pub calls: u64,
+    /// Profiles, one for each plan that kept something of the caller.
+    pub profiles: u64,
 }
 
 impl Store {
-    /// Erases every call of a caller: row, transcript and recording. Numbers are compared by [`normalized`]. Returns how
-    /// many calls there were. What is erased is overwritten in the database file and its journal.
-    pub async fn forget(&self, number: &str) -> Result<u64, StoreError> {
+    /// Erases every call of a caller (row, transcript and recording) and what plans keep of them. Numbers are compared by
+    /// [`normalized`]. Returns how many there were. What is erased is overwritten in the database file and its journal.
+    pub async fn forget(&self, number: &str) -> Result<Forgotten, StoreError> {
         let key = normalized(number);
         if key.is_empty() {
             return Err(StoreError::EmptyNumber);
         }
         let rows = sqlx::query("SELECT id FROM calls WHERE caller_key = ?").bind(&key).fetch_all(&self.pool).await?;
-        let mut forgotten = 0;
+        // First: it is not of any call whose file may fail to go.
+        let mut forgotten = Forgotten { profiles: self.forget_profiles(&key).await?, calls: 0 };
         for row in rows {
             let id: String = row.try_get("id")?;
             self.remove_recording(&id).await?;
-            forgotten +=
+            forgotten.calls +=
                 sqlx::query("DELETE FROM calls WHERE id = ?").bind(&id).execute(&self.pool).await?.rows_affected();
         }
         self.truncate_journal().await?;
@@ -67,6 +79,7 @@ impl Store {
                 .await?
                 .rows_affected();
         expired.frustration = self.expire_feelings(before(now_ms, self.retention.frustration)).await?;
+        expired.profiles = self.expire_profiles(before(now_ms, self.retention.profiles)).await?;
         sqlx::query("DELETE FROM calls WHERE transcript IS NULL AND NOT has_recording").execute(&self.pool).await?;
         if expired != Expired::default() {
             self.truncate_journal().await?;
@@ -137,7 +150,7 @@ impl Store {
 
     /// Empties the write-ahead log, in which erased pages would otherwise stay readable. A reader in another process can
     /// hold it back for a moment (SQLite then answers "busy" in the row, not as an error): the next erasure takes it along.
-    async fn truncate_journal(&self) -> Result<(), StoreError> {
+    pub(super) async fn truncate_journal(&self) -> Result<(), StoreError> {
         sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_all(&self.pool).await?;
         Ok(())
     }
@@ -151,7 +164,7 @@ async fn remove(path: &Path) -> Result<bool, StoreError> {
     }
 }
 
-fn before(now_ms: i64, retention: Duration) -> i64 {
+pub(super) fn before(now_ms: i64, retention: Duration) -> i64 {
     now_ms.saturating_sub(i64::try_from(retention.as_millis()).unwrap_or(i64::MAX))
 }
 

@@ -14,6 +14,7 @@
 mod erase;
 mod number;
 mod opening;
+mod profiles;
 mod recordings;
 mod schema;
 mod wav;
@@ -33,8 +34,9 @@ use crate::pii::Pii;
 
 use opening::Opening;
 
-pub use erase::Expired;
+pub use erase::{Expired, Forgotten};
 pub use number::normalized;
+pub use profiles::KeptProfile;
 pub use recordings::{Recorded, RecordingHandle, Recordings};
 
 /// File name of the database inside the data folder.
@@ -76,6 +78,14 @@ pub enum StoreError {
         /// Why.
         source: serde_json::Error,
     },
+    /// What is kept of a caller cannot be read or written as JSON.
+    #[error("profile of a caller of the plan `{plan}`: {source}")]
+    Profile {
+        /// The plan.
+        plan: String,
+        /// Why.
+        source: serde_json::Error,
+    },
     /// Another process holds the lock of opening for longer than can be right.
     #[error("call store: {path}: another process has been opening this store for {waited_s} s; end it, then try again")]
     Occupied {
@@ -103,14 +113,16 @@ pub struct Retention {
     pub transcripts: Duration,
     /// What was inferred of the caller's feelings: the score of the call and of each turn, with reasons.
     pub frustration: Duration,
+    /// What plans keep of callers, from their last call on.
+    pub profiles: Duration,
 }
 
 impl Default for Retention {
-    /// Thirty days for recordings, ninety for transcripts, three for frustration.
+    /// Thirty days for recordings, ninety for transcripts, three for frustration, a year for profiles.
     fn default() -> Self {
         const DAY: u64 = 24 * 3600;
         let days = |n| Duration::from_secs(n * DAY);
-        Self { recordings: days(30), transcripts: days(90), frustration: days(3) }
+        Self { recordings: days(30), transcripts: days(90), frustration: days(3), profiles: days(365) }
     }
 }
 

@@ -30,6 +30,15 @@ const STEPS: &[&str] = &[
     ALTER TABLE calls DROP COLUMN frustration_peak;
     ALTER TABLE calls RENAME COLUMN peak TO frustration_peak;
     PRAGMA user_version = 2;",
+    "CREATE TABLE profiles (
+        plan       TEXT NOT NULL,
+        caller_key TEXT NOT NULL,
+        called_ms  INTEGER NOT NULL,
+        entries    TEXT NOT NULL,
+        PRIMARY KEY (plan, caller_key)
+    ) STRICT;
+    CREATE INDEX profiles_by_caller ON profiles (caller_key);
+    PRAGMA user_version = 3;",
 ];
 
 /// Applies the steps that the file lacks.

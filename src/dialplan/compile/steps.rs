@@ -48,6 +48,8 @@ impl Compiler<'_, '_> {
             RawVerb::Set(values) => {
                 Some(Step::Set(values.iter().map(|(name, value)| (name.text.clone(), self.assigned(value))).collect()))
             }
+            RawVerb::Keep(values) => Some(Step::Keep(values.iter().filter_map(|kept| self.keep(kept)).collect())),
+            RawVerb::Forget(names) => Some(self.forget(names)),
             RawVerb::Goto(name) => self.state_named(name).map(Step::Goto),
             RawVerb::Call(name) => self.state_named(name).map(Step::Call),
             RawVerb::Return => Some(Step::Return),

@@ -12,6 +12,8 @@ pub(in super::super) const VERBS: &[(&str, &[&str])] = &[
     ("ask", &["prompt", "confirm", "tries", "failed", "timeout", "patience"]),
     ("listen", &["timeout", "patience"]),
     ("set", &[]),
+    ("keep", &[]),
+    ("forget", &[]),
     ("goto", &[]),
     ("call", &[]),
     ("return", &[]),
@@ -39,11 +41,22 @@ pub(in super::super) struct RawStep {
 /// What it does.
 #[derive(Debug)]
 pub(in super::super) enum RawVerb {
-    Say { text: Mooded, interruptible: bool },
+    Say {
+        text: Mooded,
+        interruptible: bool,
+    },
     Play(Box<RawPlay>),
     Ask(Box<RawAsk>),
-    Listen { wordings: Vec<Scalar>, timeout: Option<Scalar>, patience: Option<Scalar> },
+    Listen {
+        wordings: Vec<Scalar>,
+        timeout: Option<Scalar>,
+        patience: Option<Scalar>,
+    },
     Set(Vec<(Scalar, Scalar)>),
+    /// In the caller's profile.
+    Keep(Vec<(Scalar, Scalar)>),
+    /// These of the profile; without a name all of it.
+    Forget(Vec<Scalar>),
     Goto(Scalar),
     Call(Scalar),
     Return,
@@ -171,7 +184,9 @@ pub(super) fn step(node: &Node, report: &mut Report<'_>) -> Option<RawStep> {
         }
         "ask" => ask(&mut f)?,
         "listen" => listen(&mut f)?,
-        "set" => RawVerb::Set(set(&mut f)),
+        "set" => RawVerb::Set(values(&mut f, "set")),
+        "keep" => RawVerb::Keep(values(&mut f, "keep")),
+        "forget" => RawVerb::Forget(f.texts("forget")),
         "goto" => RawVerb::Goto(f.required_text("goto")?),
         "call" => RawVerb::Call(f.required_text("call")?),
         "return" => {
@@ -264,11 +279,12 @@ fn listen(f: &mut Fields<'_, '_, '_>) -> Option<RawVerb> {
     Some(RawVerb::Listen { wordings, timeout: f.text("timeout"), patience: f.text("patience") })
 }
 
-fn set(f: &mut Fields<'_, '_, '_>) -> Vec<(Scalar, Scalar)> {
-    if f.get("set").is_none() {
-        f.missing("set");
+/// Of `set` and `keep`: names and their values.
+fn values(f: &mut Fields<'_, '_, '_>, verb: &str) -> Vec<(Scalar, Scalar)> {
+    if f.get(verb).is_none() {
+        f.missing(verb);
     }
-    pairs(f, "set")
+    pairs(f, verb)
 }
 
 /// A map of names and texts.

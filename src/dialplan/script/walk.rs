@@ -134,6 +134,8 @@ pub struct Script {
     pub(super) budget: u32,
     pub(super) expect: Option<Expect>,
     pub(super) reason: String,
+    /// What the call changes in the caller's profile.
+    pub(super) kept: super::Kept,
     /// Whether feelings are inferred in this call.
     feels: bool,
     pub(super) out: VecDeque<Action>,
@@ -171,6 +173,7 @@ impl Script {
             budget: MAX_STEPS,
             expect: None,
             reason: String::new(),
+            kept: super::Kept::default(),
             feels: true,
             out: VecDeque::new(),
             watched: None,

@@ -9,6 +9,7 @@ mod forms;
 mod guide;
 mod limits;
 mod parts;
+mod profile;
 mod services;
 mod think;
 
@@ -112,7 +113,8 @@ fn written(action: Action) -> String {
         Action::Entered { state } => format!("in {state}"),
         Action::Say(say) => {
             let mark = format!("{}{}", if say.interruptible { "" } else { "!" }, if say.masked { "*" } else { "" });
-            format!("{}{mark} {}", if say.clip.is_some() { "play" } else { "say" }, say.text)
+            let pace = if say.pace == 100 { String::new() } else { format!(" at {} %", say.pace) };
+            format!("{}{mark}{pace} {}", if say.clip.is_some() { "play" } else { "say" }, say.text)
         }
         Action::Listen(listen) => {
             use super::script::Expect;
