@@ -48,7 +48,7 @@ use leg::{LegConfig, MediaLeg, Received};
 use line::Line;
 use logbook::{Header, Logbook};
 use ports::{Done, Hint, JobError, Kind, SayId};
-use profile::Changes;
+use profile::{Changes, VoiceChange};
 use record::{CallRecord, Outcome};
 use speaking::{Manner, Speaking};
 use timers::{Timer, Timers};
@@ -126,13 +126,16 @@ impl Call {
         if !line.emotion {
             script.without_feelings();
         }
+        let mut frustration = Frustration::new(Arc::clone(&line.prosody), emotion::Config::default());
+        let voice = profile.calm_voice.filter(|_| line.emotion && script.keeps_calm_voice());
+        voice.into_iter().for_each(|voice| frustration.recall(voice));
         let mut call = Self {
             leg: MediaLeg::new(leg, now)?,
             rate,
             hearing: Hearing::new(now, rate),
             prosody: Analyser::new(rate),
             wire: WireClock::new(rate.hz()),
-            frustration: Frustration::new(Arc::clone(&line.prosody), emotion::Config::default()),
+            frustration,
             speaking: Speaking::new(rate, line.voice().to_owned(), SayId(0)).pronounce(line.plan.lexicon()),
             was_audible: false,
             script,
@@ -482,7 +485,12 @@ impl Call {
 
     /// What the call changes in its caller's profile, by what it has come to so far.
     pub fn changes(&self) -> Changes {
-        Changes { kept: self.script.kept().clone() }
+        let voice = match self.frustration.calm_voice() {
+            _ if !self.line.emotion || !self.script.keeps_calm_voice() => VoiceChange::Forgotten,
+            Some(voice) => VoiceChange::Kept(voice),
+            None => VoiceChange::None,
+        };
+        Changes { kept: self.script.kept().clone(), voice }
     }
 
     /// The record, at the end.

@@ -130,6 +130,9 @@ fn profiles(kept: &[KeptProfile]) -> String {
         for (name, value) in profile.values.reveal() {
             out += &format!("  {name}: {value}\n");
         }
+        if let Some(voice) = &profile.calm_voice {
+            out += &format!("  how they sound when calm: one number, from {:.0} s of speech\n", voice.seconds());
+        }
     }
     out
 }

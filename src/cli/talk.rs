@@ -63,7 +63,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut around = World { sentences, scenario, given: Given::default(), runtime };
     let mut talk = Talk::new(Arc::clone(&line), clock);
     if let Some(scenario) = &around.scenario {
-        talk.recall(&Profile { values: scenario.profile.clone() });
+        talk.recall(&Profile { values: scenario.profile.clone(), calm_voice: None });
     }
     let prompt = io::stdin().is_terminal();
     converse(&mut talk, caller, &mut around, &line.plan, &mut io::stdin().lock(), &mut io::stdout().lock(), prompt)?;

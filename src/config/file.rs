@@ -145,6 +145,7 @@ struct Keep {
     transcripts: String,
     frustration: String,
     profiles: String,
+    calm_voices: String,
 }
 
 impl Default for Keep {
@@ -155,6 +156,7 @@ impl Default for Keep {
             transcripts: "30d".into(),
             frustration: "3d".into(),
             profiles: "365d".into(),
+            calm_voices: "90d".into(),
         }
     }
 }
@@ -250,6 +252,7 @@ pub(super) fn resolve(table: Table, base: &Path) -> Result<Config, ConfigError> 
             transcripts: time("keep.transcripts", &file.keep.transcripts)?,
             frustration: time("keep.frustration", &file.keep.frustration)?,
             profiles: time("keep.profiles", &file.keep.profiles)?,
+            calm_voices: time("keep.calm_voices", &file.keep.calm_voices)?,
         },
     })
 }

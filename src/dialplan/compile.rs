@@ -160,6 +160,7 @@ impl<'a> Compiler<'a, '_> {
         let validity = self.validity();
         let lookup = self.lookup();
         let profile = self.profile();
+        let calm_voice = self.calm_voice();
         let speed = raw.speed.as_ref().map(|text| self.speed(text));
         let consent = raw.consent.as_ref().map(|text| self.words(text, words::Policy::Spoken));
         let emotion_notice = raw.emotion_notice.as_ref().map(|text| self.words(text, words::Policy::Spoken));
@@ -176,6 +177,7 @@ impl<'a> Compiler<'a, '_> {
             lexicon: self.lexicon(),
             lookup,
             profile,
+            calm_voice,
             speed,
             consent,
             emotion_notice,

@@ -20,6 +20,8 @@ pub struct Plan {
     pub(super) lookup: Option<Lookup>,
     /// The names that a caller's profile may have; none: nothing is kept.
     pub(super) profile: Vec<String>,
+    /// When how the caller sounds may be kept; `None`: never.
+    pub(super) calm_voice: Option<Condition>,
     /// How fast everything is said, as `prosody` has it.
     pub(super) speed: Option<Words>,
     pub(super) consent: Option<Words>,

@@ -63,6 +63,8 @@ pub(super) struct RawProfile {
     pub(super) at: Span,
     /// The names that may be kept.
     pub(super) keep: Vec<Scalar>,
+    /// When it may be kept how the caller sounds.
+    pub(super) calm_voice: Option<Scalar>,
 }
 
 /// One of `hours:`.
@@ -223,11 +225,12 @@ fn lookup(node: &Node, report: &mut Report<'_>) -> Option<RawLookup> {
 }
 
 fn profile(node: &Node, report: &mut Report<'_>) -> Option<RawProfile> {
-    let mut f = Fields::new(node, "`profile` (`profile: {keep: [NAME, …]}`)", &["keep"], report)?;
+    let mut f = Fields::new(node, "`profile` (`profile: {keep: [NAME, …]}`)", &["keep", "calm_voice"], report)?;
     if f.get("keep").is_none() {
         f.missing("keep");
     }
-    Some(RawProfile { at: node.at().clone(), keep: f.texts("keep") })
+    let keep = f.texts("keep");
+    Some(RawProfile { at: node.at().clone(), keep, calm_voice: f.text("calm_voice") })
 }
 
 /// Examples, or `{called: …, examples: …}`.

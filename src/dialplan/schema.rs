@@ -79,7 +79,10 @@ fn profile() -> Value {
         "type": "object",
         "required": ["keep"],
         "additionalProperties": false,
-        "properties": { "keep": described("texts", "The names that `keep` steps may set; nothing else is kept.") },
+        "properties": {
+            "keep": described("texts", "The names that `keep` steps may set; nothing else is kept."),
+            "calm_voice": described("text", "When how they sound may be kept: a condition on what they agreed to."),
+        },
     })
 }
 

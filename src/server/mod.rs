@@ -100,6 +100,7 @@ impl Server {
             transcripts: keep.transcripts,
             frustration: keep.frustration,
             profiles: keep.profiles,
+            calm_voices: keep.calm_voices,
         };
         let store = Store::open(&config.data, retention).await?;
         let recordings = Recordings::start(store.recordings(), RECORDING_QUEUE)

@@ -431,3 +431,5 @@ fn epoch() -> Instant {
 
 #[cfg(test)]
 mod plan_tests;
+#[cfg(test)]
+mod voice_tests;

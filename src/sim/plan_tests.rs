@@ -137,13 +137,14 @@ fn what_a_caller_asked_for_in_one_call_is_done_in_the_next() {
     assert_eq!(kept, serde_json::json!({"introduced": true, "speed": "50%"}));
 
     let values: std::collections::BTreeMap<_, _> = serde_json::from_value(kept).expect("a map");
-    let second = call(Profile { values: values.clone() }, vec![bye()]);
+    let second = call(Profile { values: values.clone(), calm_voice: None }, vec![bye()]);
     assert_eq!(said(&second), ["How can I help?", "Goodbye."]);
     // The same line by the clock of the packets: 15 letters at 15 a second, and at half of that.
-    let third = call(Profile { values: [("introduced".to_owned(), true.into())].into() }, vec![bye()]);
+    let third =
+        call(Profile { values: [("introduced".to_owned(), true.into())].into(), calm_voice: None }, vec![bye()]);
     let (slow, usual) = (at(&second, "How can I help?"), at(&third, "How can I help?"));
     assert!((900..1_100).contains(&(slow - usual)), "{slow} {usual} ms");
     // Who hangs up has been heard too.
-    let hung_up = call(Profile { values }, vec![Act::Say("not so fast"), Act::HangUp]);
+    let hung_up = call(Profile { values, calm_voice: None }, vec![Act::Say("not so fast"), Act::HangUp]);
     assert_eq!(serde_json::json!(hung_up.changes.kept.values), serde_json::json!({"introduced": true, "speed": "50%"}));
 }

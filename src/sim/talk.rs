@@ -224,6 +224,8 @@ impl Talk {
     /// What is known of the caller from earlier calls. Before [`Talk::open`].
     pub fn recall(&mut self, profile: &Profile) {
         self.script.recall(&profile.values);
+        let voice = profile.calm_voice.filter(|_| self.script.keeps_calm_voice());
+        voice.into_iter().for_each(|voice| self.frustration.recall(voice));
     }
 
     /// Answers the call of `caller` (fields under `caller.`).

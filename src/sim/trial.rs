@@ -62,7 +62,7 @@ pub fn run(line: &Arc<Line>, scenario: &Scenario, tools: &mut Tools<'_>, coverag
         ends: Vec::new(),
     };
     let mut around = World { scenario, given: Given::default(), tools };
-    stage.talk.recall(&Profile { values: scenario.profile.clone() });
+    stage.talk.recall(&Profile { values: scenario.profile.clone(), calm_voice: None });
     let opening = stage.talk.open(scenario.caller.clone(), &mut around);
     stage.happened(opening);
     for turn in &scenario.turns {

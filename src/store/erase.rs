@@ -25,6 +25,8 @@ pub struct Expired {
     pub frustration: u64,
     /// Profiles of callers.
     pub profiles: u64,
+    /// Callers of whom it is not known any more how they sound; the rest of their profiles stays.
+    pub calm_voices: u64,
 }
 
 /// What [`Store::forget`] removed.
@@ -80,6 +82,7 @@ impl Store {
                 .rows_affected();
         expired.frustration = self.expire_feelings(before(now_ms, self.retention.frustration)).await?;
         expired.profiles = self.expire_profiles(before(now_ms, self.retention.profiles)).await?;
+        expired.calm_voices = self.expire_voices(before(now_ms, self.retention.calm_voices)).await?;
         sqlx::query("DELETE FROM calls WHERE transcript IS NULL AND NOT has_recording").execute(&self.pool).await?;
         if expired != Expired::default() {
             self.truncate_journal().await?;

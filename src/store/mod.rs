@@ -115,14 +115,22 @@ pub struct Retention {
     pub frustration: Duration,
     /// What plans keep of callers, from their last call on.
     pub profiles: Duration,
+    /// How callers sound when they are calm, from the last call in which that was measured.
+    pub calm_voices: Duration,
 }
 
 impl Default for Retention {
-    /// Thirty days for recordings, ninety for transcripts, three for frustration, a year for profiles.
+    /// Thirty days for recordings, ninety for transcripts, three for frustration, a year for profiles, ninety for calm voices.
     fn default() -> Self {
         const DAY: u64 = 24 * 3600;
         let days = |n| Duration::from_secs(n * DAY);
-        Self { recordings: days(30), transcripts: days(90), frustration: days(3), profiles: days(365) }
+        Self {
+            recordings: days(30),
+            transcripts: days(90),
+            frustration: days(3),
+            profiles: days(365),
+            calm_voices: days(90),
+        }
     }
 }
 

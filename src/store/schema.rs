@@ -35,6 +35,8 @@ const STEPS: &[&str] = &[
         caller_key TEXT NOT NULL,
         called_ms  INTEGER NOT NULL,
         entries    TEXT NOT NULL,
+        calm_voice TEXT,
+        voice_ms   INTEGER,
         PRIMARY KEY (plan, caller_key)
     ) STRICT;
     CREATE INDEX profiles_by_caller ON profiles (caller_key);

@@ -1,7 +1,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::call::profile::{Changes, Profile};
+use crate::call::profile::{Changes, Profile, VoiceChange};
 use crate::call::record::{Event, MediaStats, Outcome, Turn};
 use crate::dialplan::script::Kept;
 
@@ -363,7 +363,7 @@ async fn a_file_of_a_newer_version_or_of_another_kind_is_refused() {
 /// What a call keeps.
 fn keeping(values: &[(&str, Option<serde_json::Value>)], all_forgotten: bool) -> Changes {
     let values = values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    Changes { kept: Kept { all_forgotten, values } }
+    Changes { kept: Kept { all_forgotten, values }, voice: VoiceChange::None }
 }
 
 #[tokio::test]
@@ -434,4 +434,29 @@ async fn two_calls_of_one_number_at_once_lose_nothing_of_each_other() {
     };
     tokio::join!(some(&names[..10], &names), some(&names[10..], &names));
     assert_eq!(store.profile("bank", "1", 0).await.expect("read").values.len(), 20);
+}
+
+#[tokio::test]
+async fn how_a_caller_sounds_goes_earlier_than_the_rest_and_when_they_take_it_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let retention = Retention { calm_voices: Duration::from_secs(24 * 3600), ..Retention::default() };
+    let store = Store::open(folder.path(), retention).await.expect("a store");
+    let names = ["agreed".to_owned()];
+    let voice = serde_json::from_str(r#"{"weights": 7654321, "usual": -3.5, "seconds": 9.0}"#).expect("a voice");
+    let agreed = |voice| Changes { voice, ..keeping(&[("agreed", Some(true.into()))], false) };
+    for number in ["1", "2"] {
+        store.keep(("bank", &names), number, &agreed(VoiceChange::Kept(voice)), 0).await.expect("kept");
+    }
+    let of = async |number, now_ms| store.profile("bank", number, now_ms).await.expect("read");
+    assert_eq!(of("1", 1).await.calm_voice, Some(voice));
+    assert_eq!(store.profiles("1").await.expect("read")[0].calm_voice, Some(voice));
+    // A call that tells nothing of it leaves it, and its age.
+    store.keep(("bank", &names), "1", &agreed(VoiceChange::None), DAY_MS).await.expect("kept");
+    assert_eq!(of("1", DAY_MS).await.calm_voice, Some(voice));
+    assert_eq!(of("1", DAY_MS + 1).await.calm_voice, None, "too old to be used");
+    store.keep(("bank", &names), "2", &agreed(VoiceChange::Forgotten), 1).await.expect("kept");
+    assert_eq!(of("2", 2).await.calm_voice, None);
+    assert_eq!(store.expire(DAY_MS + 1).await.expect("expired").calm_voices, 1);
+    assert_eq!(of("1", DAY_MS + 1).await.values.len(), 1, "the rest stays");
+    assert!(!contains(&all_bytes(folder.path()), "7654321"));
 }

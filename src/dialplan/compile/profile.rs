@@ -2,7 +2,7 @@
 
 use super::super::diagnostic::{Code, Span, short};
 use super::super::markup;
-use super::super::plan::{Assigned, Step, Words};
+use super::super::plan::{Assigned, Condition, Step, Words};
 use super::super::yaml::Scalar;
 use super::Compiler;
 use super::words::Policy;
@@ -27,6 +27,20 @@ impl Compiler<'_, '_> {
             names.push(name.text.clone());
         }
         names
+    }
+
+    /// When it may be kept how the caller sounds: something that they agreed to must say so.
+    pub(super) fn calm_voice(&mut self) -> Option<Condition> {
+        let text = self.raw.profile.as_ref()?.calm_voice.as_ref()?;
+        let condition = self.condition(text);
+        let uses = self.templates.expression(&condition.source).ok()?;
+        if !uses.names.iter().any(|name| name.starts_with("profile.")) {
+            let message = "how a caller sounds is kept only of one who has agreed, and nothing here says so";
+            let help = "name what a `keep` step keeps behind their yes: `calm_voice: profile.voice_agreed`";
+            self.report.error_help(&text.at, Code::BadCondition, message, help);
+        }
+        self.feelings.get_or_insert_with(|| text.at.clone());
+        Some(condition)
     }
 
     /// One of a `keep` step's.

@@ -50,6 +50,12 @@ impl Script {
         &self.kept
     }
 
+    /// Whether the caller has agreed that it is kept how they sound when they are calm.
+    pub fn keeps_calm_voice(&self) -> bool {
+        let when = self.plan.calm_voice.as_ref();
+        when.is_some_and(|when| self.evaluate(&when.source).unwrap_or(false))
+    }
+
     /// What is known of the caller from earlier calls and from this one.
     pub fn profile(&self) -> impl Iterator<Item = (&str, String)> {
         self.variables.profile.iter().map(|(name, value)| (name.as_str(), value.to_string()))

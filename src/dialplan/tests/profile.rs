@@ -124,6 +124,21 @@ fn mistakes_are_named_with_place_and_mend() {
         ("profile: {kept: [a]}", "say: Hm.", Code::UnknownKey, 3, "keep"),
         ("profile: [a]", "say: Hm.", Code::WrongType, 3, "profile: {keep: [NAME, …]}"),
         (&many, "say: Hm.", Code::TooBig, 3, "20 names at most"),
+        (
+            "profile: {keep: [ok], calm_voice: true}",
+            "say: Hm.",
+            Code::BadCondition,
+            3,
+            "calm_voice: profile.voice_agreed",
+        ),
+        (
+            "profile: {keep: [ok], calm_voice: profile.okay}",
+            "say: Hm.",
+            Code::UndeclaredVariable,
+            3,
+            "does not keep `okay`",
+        ),
+        ("profile: {keep: [ok], calm_voice: profile.ok}", "say: Hm.", Code::UnannouncedEmotion, 3, "not told"),
         ("speed: quick", "say: Hm.", Code::BadValue, 3, "no speed"),
         ("speed: 300%", "say: Hm.", Code::BadValue, 3, "50% to 200%"),
     ] {
