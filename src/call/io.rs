@@ -1,8 +1,10 @@
 //! What goes into a call and what comes out of it: the whole contract with its driver.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::call::leg::LegConfig;
+use crate::call::line::Line;
 use crate::call::ports::{Done, EmbedJob, Kind, RecognizeJob, SynthesizeJob, TurnEndJob};
 use crate::call::record::Latency;
 use crate::call::services::Request;
@@ -48,6 +50,8 @@ pub enum Input {
     AgentFailed(TransferFailure),
     /// What came of [`Output::Refer`]: the caller's telephone is with somebody else, or is not.
     Referred(Result<(), TransferFailure>),
+    /// What came of [`Output::Switch`]: the line that takes over, or why there is none.
+    Switched(Result<Arc<Line>, String>),
     /// The server wants the call to end.
     Finish(Finish),
 }
@@ -107,6 +111,12 @@ pub enum Output {
     Refer {
         /// SIP address.
         to: String,
+    },
+    /// The plan that answers this number is to take over; answered by `Switched`. What is heard, understood and spoken
+    /// from then on is so in its language.
+    Switch {
+        /// As the configuration's routes have it.
+        number: String,
     },
     /// Stop ringing the agent.
     CancelRing,

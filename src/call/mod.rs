@@ -92,6 +92,8 @@ pub struct Call {
     /// What helps to hear the words that are listened for.
     hint: Hint,
     today: Date,
+    /// How often another plan was to take over.
+    switches: u32,
     listening: Option<Listen>,
     keypad: Keypad,
     mashing: Mashing,
@@ -141,6 +143,7 @@ impl Call {
             script,
             today,
             line,
+            switches: 0,
             listening: None,
             hint: Hint::Open,
             keypad: Keypad::idle(),
@@ -369,6 +372,7 @@ impl Call {
             Input::AgentAnswered(config) => self.agent_answered(now, config),
             Input::AgentFailed(failure) => self.agent_failed(now, failure),
             Input::Referred(result) => self.referred(now, result),
+            Input::Switched(line) => self.switched(now, line),
             Input::Finish(why) => self.finish_politely(now, why),
         }
         self.said(now);

@@ -86,6 +86,9 @@ enum State {
 struct Line {
     id: SayId,
     manner: Manner,
+    /// Who says it, and how words are spoken.
+    voice: Arc<str>,
+    lexicon: Arc<Lexicon>,
     tone: Tone,
     sentences: Vec<Sentence>,
     asked_at: Instant,
@@ -95,7 +98,10 @@ impl Line {
     /// Whether the same is said in the same manner.
     fn is_like(&self, other: &Self) -> bool {
         let words = |line: &Self| line.sentences.iter().map(|s| (s.text.clone(), s.tempo)).collect::<Vec<_>>();
-        self.manner == other.manner && self.tone == other.tone && words(self) == words(other)
+        self.manner == other.manner
+            && self.voice == other.voice
+            && self.tone == other.tone
+            && words(self) == words(other)
     }
 }
 
@@ -103,7 +109,7 @@ impl Line {
 pub struct Speaking {
     playout: Playout,
     rate: Rate,
-    voice: String,
+    voice: Arc<str>,
     /// Of lines from now on.
     tone: Tone,
     lines: VecDeque<Line>,
@@ -121,7 +127,7 @@ impl Speaking {
         Self {
             playout: Playout::new(rate),
             rate,
-            voice,
+            voice: voice.into(),
             tone: Tone::Even,
             lines: VecDeque::new(),
             next: first.0,
@@ -136,6 +142,12 @@ impl Speaking {
     pub fn pronounce(mut self, lexicon: Arc<Lexicon>) -> Self {
         self.lexicon = lexicon;
         self
+    }
+
+    /// Who says lines from now on, and how words are spoken. What is queued is said as it was to be.
+    pub fn speak_as(&mut self, voice: &str, lexicon: Arc<Lexicon>) {
+        (self.voice, self.lexicon) = (voice.into(), lexicon);
+        self.prepared = None;
     }
 
     /// How lines are said from now on.
@@ -192,15 +204,16 @@ impl Speaking {
                 piece => sentences.extend(self.sentences_of(piece, tempo)),
             }
         }
-        Line { id, manner, tone: self.tone, sentences, asked_at: now }
+        let (voice, lexicon) = (Arc::clone(&self.voice), Arc::clone(&self.lexicon));
+        Line { id, manner, voice, lexicon, tone: self.tone, sentences, asked_at: now }
     }
 
     fn synthesis(&self, now: Instant, needed: Instant, line: &Line, sentence: usize) -> SynthesizeJob {
         SynthesizeJob {
             say: line.id,
             sentence: sentence as u32,
-            text: self.lexicon.apply(&line.sentences[sentence].text),
-            voice: self.voice.clone(),
+            text: line.lexicon.apply(&line.sentences[sentence].text),
+            voice: line.voice.as_ref().to_owned(),
             tone: line.tone,
             rate: self.rate,
             tempo: line.sentences[sentence].tempo,
@@ -229,7 +242,9 @@ impl Speaking {
         let id = SayId(self.next);
         self.next += 1;
         let sentence = Sentence { text: text.to_owned(), tempo: markup::PACE, state: State::Ready(clip), refused: 0 };
-        self.lines.push_back(Line { id, manner, tone: self.tone, sentences: vec![sentence], asked_at: now });
+        let (voice, lexicon) = (Arc::clone(&self.voice), Arc::clone(&self.lexicon));
+        let sentences = vec![sentence];
+        self.lines.push_back(Line { id, manner, voice, lexicon, tone: self.tone, sentences, asked_at: now });
         self.feed();
     }
 

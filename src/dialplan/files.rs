@@ -187,6 +187,7 @@ fn rename(sub: &mut Raw, prefix: &str) {
                 RawVerb::Goto(to) | RawVerb::Call(to) => rename(to),
                 RawVerb::Ask(ask) => ask.failed.iter_mut().for_each(rename),
                 RawVerb::Fetch(fetch) => fetch.failed.iter_mut().for_each(rename),
+                RawVerb::Switch { failed, .. } => failed.iter_mut().for_each(rename),
                 RawVerb::Transfer(transfer) => transfer.failed.iter_mut().for_each(rename),
                 RawVerb::Think(think) => {
                     think.failed.iter_mut().for_each(rename);

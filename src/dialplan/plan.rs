@@ -174,6 +174,11 @@ pub(super) enum Step {
         /// The caller's own telephone is sent there.
         blind: bool,
     },
+    /// The plan that answers this number takes over.
+    Switch {
+        number: String,
+        failed: Option<usize>,
+    },
     End,
 }
 
@@ -376,6 +381,19 @@ impl Plan {
         paths
     }
 
+    /// The numbers whose plans may take over, for the configuration to have.
+    pub fn switches(&self) -> Vec<&str> {
+        let steps = self.states.iter().flat_map(|state| &state.steps);
+        let named = steps.filter_map(|guarded| match &guarded.step {
+            Step::Switch { number, .. } => Some(number.as_str()),
+            _ => None,
+        });
+        let mut numbers: Vec<&str> = named.collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+    }
+
     /// The language models that the plan names, for the configuration to have.
     pub fn models(&self) -> Vec<&str> {
         let steps = self.states.iter().flat_map(|state| &state.steps);
@@ -459,7 +477,7 @@ impl Step {
             Step::Think(thinking) => thinking.wait.iter().chain(&thinking.fallback).collect(),
             Step::Set(_) | Step::Keep(_) | Step::Forget(_) | Step::Notify(_) => Vec::new(),
             Step::Goto(_) | Step::Call(_) | Step::Return => Vec::new(),
-            Step::Transfer { .. } | Step::End => Vec::new(),
+            Step::Transfer { .. } | Step::Switch { .. } | Step::End => Vec::new(),
         }
     }
 }

@@ -188,6 +188,8 @@ pub enum Outcome {
     Completed,
     /// A human has the caller.
     HandedOver,
+    /// Another plan took over.
+    Switched,
     /// The caller hung up.
     CallerHungUp,
     /// It has not.

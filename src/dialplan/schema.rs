@@ -170,7 +170,10 @@ fn expectation() -> Value {
     }
     properties.insert("slots".into(), json!({ "type": "object" }));
     properties.insert("mood".into(), json!({ "enum": ["calm", "tense", "angry"] }));
-    properties.insert("outcome".into(), json!({ "enum": ["completed", "handed_over", "caller_hung_up", "open"] }));
+    properties.insert(
+        "outcome".into(),
+        json!({ "enum": ["completed", "handed_over", "switched", "caller_hung_up", "open"] }),
+    );
     json!({ "type": "object", "additionalProperties": false, "properties": properties })
 }
 
@@ -301,6 +304,7 @@ fn of_verb(verb: &str) -> Value {
         "goto" => described("name", "Goes on there."),
         "fetch" => described("text", "Fetches JSON; what is filled in is percent-encoded."),
         "transfer" => described("text", "Puts the caller through: queue:NAME or sip:…"),
+        "switch" => described("text", "Goes on with the plan that answers this number, as in another language."),
         "end" => json!({ "description": "Ends the call.", "type": "null" }),
         // A verb of its own kind: the reader knows it.
         _ => json!({}),

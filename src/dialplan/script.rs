@@ -12,6 +12,7 @@ mod follow;
 mod look;
 mod remember;
 mod repair;
+mod switch;
 mod think;
 mod understand;
 mod variables;
@@ -49,6 +50,8 @@ pub enum Input {
     Thought(Thought),
     /// The caller took the floor while something was being said.
     Interrupted,
+    /// No other plan has taken over: the script goes on.
+    NotSwitched(String),
     /// How a transfer that did not bridge ended: the script says so and goes on.
     TransferFailed(TransferFailure),
 }
@@ -131,6 +134,11 @@ pub enum Action {
     Notify(Fetch),
     /// Put the caller through.
     Transfer(Transfer),
+    /// Let the plan that answers this number take over; answered by [`Input::NotSwitched`] if it does not.
+    Switch {
+        /// As the configuration's routes have it.
+        number: String,
+    },
     /// Say goodbye is over: end the call when all has been played.
     End,
     /// Something in the plan failed (for the record and the live log); what the caller hears of it follows.

@@ -11,7 +11,6 @@ use tokio_util::task::TaskTracker;
 use super::caller::new_leg;
 use super::caller::{CallerLeg, SipParty, leg_config};
 use super::metrics;
-use super::reload::Lines;
 use super::task::{self, Answered, Shared};
 use crate::call::leg::LegConfig;
 #[cfg(feature = "webrtc")]
@@ -19,7 +18,7 @@ use crate::call::leg::LegMedia;
 use crate::call::line::Line;
 use crate::call::logbook::Header;
 use crate::call::profile::Profile;
-use crate::config::{Config, Route};
+use crate::config::Config;
 use crate::net::rtp::{PortPool, Sources};
 use crate::net::sip::{Incoming, SipEvent, SipLeg};
 use crate::pii::Pii;
@@ -38,8 +37,6 @@ pub(super) struct Acceptor(Arc<Inner>);
 struct Inner {
     places: Arc<Semaphore>,
     max_calls: usize,
-    routes: Vec<Route>,
-    lines: Lines,
     shared: Arc<Shared>,
     recordings: Option<Recordings>,
     ports: PortPool,
@@ -53,7 +50,6 @@ struct Inner {
 impl Acceptor {
     pub(super) fn new(
         config: &Config,
-        lines: Lines,
         shared: Arc<Shared>,
         recordings: Recordings,
         ports: PortPool,
@@ -63,8 +59,6 @@ impl Acceptor {
         Self(Arc::new(Inner {
             places: Arc::new(Semaphore::new(config.max_calls)),
             max_calls: config.max_calls,
-            routes: config.routes.clone(),
-            lines,
             advertise: config.sip.advertise,
             sources: if config.sip.nat { Sources::Nat } else { Sources::Signalled },
             trust_identity: config.sip.trust_identity,
@@ -124,9 +118,7 @@ impl Acceptor {
     }
 
     fn line(&self, called: &str) -> Option<Arc<Line>> {
-        let routes = &self.0.routes;
-        let route = routes.iter().find(|r| r.number == called).or_else(|| routes.iter().find(|r| r.number == "*"));
-        self.0.lines.get(&route?.plan)
+        self.0.shared.board.line(called)
     }
 
     /// A place for one more call, and the line that answers `called`.

@@ -72,6 +72,14 @@ pub enum LineError {
         /// The model's name.
         name: String,
     },
+    /// A number that the plan switches to and no route has.
+    #[error("the plan {path} switches to the number `{number}`, which no [[route]] of the configuration has")]
+    Switch {
+        /// The plan.
+        path: PathBuf,
+        /// The number.
+        number: String,
+    },
     /// A language whose models were not loaded with the engines.
     #[error(
         "the plan {path} is in the language `{language}`, whose models are not loaded: `en` and `zh` are known, and a \
@@ -173,6 +181,10 @@ impl Loader {
         if config.emotion && !plan.announces_emotion() {
             let plan = plan.name();
             tracing::warn!(plan, "callers' feelings are inferred and the plan has no `emotion_notice` that tells them");
+        }
+        let answered = |number: &&str| config.routes.iter().any(|r| r.number == **number || r.number == "*");
+        if let Some(number) = plan.switches().into_iter().find(|number| !answered(number)) {
+            return Err(LineError::Switch { path: path.clone(), number: number.to_owned() });
         }
         let unknown = || LineError::Language { path: path.clone(), language: plan.language().to_owned() };
         let engines = self.engines.in_language(plan.language()).ok_or_else(unknown)?;

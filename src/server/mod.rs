@@ -6,6 +6,7 @@
 
 mod accept;
 mod agent;
+mod board;
 pub(crate) mod caller;
 mod events;
 pub(crate) mod files;
@@ -25,6 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use accept::Acceptor;
 use agent::Dialler;
+use board::Board;
 use lines::Loader;
 use notices::Notices;
 use reload::{Lines, Reloader};
@@ -148,11 +150,12 @@ impl Server {
             store: store.clone(),
             events: events.clone(),
             dialler,
+            board: Board::new(&config.routes, lines),
             notices: Notices::new(calls.clone()),
             drained: drained.clone(),
         });
         let closing = CancellationToken::new();
-        let acceptor = Acceptor::new(&config, lines, shared, recordings, ports, calls.clone(), closing.clone());
+        let acceptor = Acceptor::new(&config, shared, recordings, ports, calls.clone(), closing.clone());
         let services = TaskTracker::new();
         let web = web::start(&acceptor, &config, &store, &services, &stop).await?;
         services.spawn(expire(store.clone(), stop.clone()));

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::agent::{Dialled, Dialler};
+use super::board::Board;
 use super::caller::{CallerLeg, LegNews, Signal, Signalling, SipParty};
 use super::events::{CallEvent, Events, What};
 use super::metrics;
@@ -42,6 +43,7 @@ pub(super) struct Shared {
     pub(super) store: Store,
     pub(super) events: Events,
     pub(super) dialler: Dialler,
+    pub(super) board: Board,
     pub(super) notices: Notices,
     pub(super) drained: CancellationToken,
 }
@@ -306,6 +308,10 @@ impl Task {
                         self.call.handle(now(), Input::Referred(Err(TransferFailure::Unreachable)));
                     }
                 }
+                Output::Switch { number } => {
+                    let switched = self.line_of(&number);
+                    self.call.handle(now(), Input::Switched(switched));
+                }
                 Output::CancelRing => self.ringing = None,
                 Output::HangUp(Side::Caller) => self.hang_up = true,
                 Output::HangUp(Side::Agent) => self.hang_up_agent = true,
@@ -332,6 +338,14 @@ impl Task {
                 metrics::result_lost();
             }
         })
+    }
+
+    /// The line that takes over, with the engines of its language from here on.
+    fn line_of(&mut self, number: &str) -> Result<Arc<Line>, String> {
+        let line = self.shared.board.line(number).ok_or("nothing answers that number")?;
+        let engines = self.shared.engines.in_language(line.plan.language());
+        self.engines = engines.ok_or("its language is not loaded: start the server again")?.for_call();
+        Ok(line)
     }
 
     /// Keeps what the plan wants kept of the caller.

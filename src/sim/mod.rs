@@ -15,7 +15,7 @@ mod talk_tests;
 pub mod trial;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -62,6 +62,8 @@ pub struct Scenario {
     pub fetches: Vec<Result<serde_json::Value, String>>,
     /// What is known of the caller from earlier calls.
     pub profile: Profile,
+    /// The lines of other numbers.
+    pub lines: BTreeMap<String, Arc<Line>>,
     /// What engines take.
     pub costs: Costs,
     /// The network.
@@ -79,6 +81,7 @@ impl Scenario {
             thoughts: Vec::new(),
             fetches: Vec::new(),
             profile: Profile::default(),
+            lines: BTreeMap::new(),
             costs: Costs::default(),
             link: Link::good(1),
             limit: Duration::from_secs(600),
@@ -346,6 +349,11 @@ impl World<'_> {
                 }
                 Output::Ring { .. } => self.rung(now),
                 Output::Refer { .. } => self.referred(now),
+                Output::Switch { number } => {
+                    let line =
+                        self.scenario.lines.get(&number).cloned().ok_or("nothing answers that number".to_owned());
+                    self.at(now, Due::Input(Input::Switched(line)));
+                }
                 Output::CancelRing | Output::HangUp(_) => self.ring += 1,
                 Output::Notify(request) => {
                     let body = request.body.map(|body| body.into_inner()).unwrap_or_default();
@@ -431,5 +439,7 @@ fn epoch() -> Instant {
 
 #[cfg(test)]
 mod plan_tests;
+#[cfg(test)]
+mod switch_tests;
 #[cfg(test)]
 mod voice_tests;

@@ -125,6 +125,8 @@ pub enum Told {
         /// Why.
         failure: TransferFailure,
     },
+    /// The plan that answers this number takes over; what it says is its own scenarios' affair.
+    Switched(String),
     /// Something in the plan failed.
     Trouble(String),
     /// The call is over.
@@ -138,6 +140,8 @@ pub enum Ending {
     Completed,
     /// A human has the caller.
     HandedOver,
+    /// Another plan took over.
+    Switched,
     /// The caller hung up.
     CallerHungUp,
 }
@@ -147,6 +151,7 @@ impl fmt::Display for Ending {
         f.write_str(match self {
             Self::Completed => "completed",
             Self::HandedOver => "handed over",
+            Self::Switched => "another plan took over",
             Self::CallerHungUp => "the caller hung up",
         })
     }
@@ -495,6 +500,10 @@ impl Talk {
                 self.told.push(Told::Notified { url, address: fetch.url });
             }
             Action::Transfer(transfer) => return self.transfer(&transfer.target, around),
+            Action::Switch { number } => {
+                self.told.push(Told::Switched(number));
+                self.end(Ending::Switched);
+            }
             Action::Trouble { what } => self.told.push(Told::Trouble(what)),
             Action::End => self.end(Ending::Completed),
         }

@@ -154,6 +154,7 @@ impl Stage {
             match told {
                 Told::State(state) => self.states.push(state.clone()),
                 Told::HandedOver { to, .. } | Told::NotTaken { to, .. } => self.ends.push(End::Human(to.clone())),
+                Told::Switched(number) => self.ends.push(End::Line(number.clone())),
                 Told::Ended(Ending::Completed) => self.ends.push(End::Over),
                 _ => {}
             }
@@ -243,6 +244,7 @@ impl Stage {
                     None => Outcome::Open,
                     Some(Ending::Completed) => Outcome::Completed,
                     Some(Ending::HandedOver) => Outcome::HandedOver,
+                    Some(Ending::Switched) => Outcome::Switched,
                     Some(Ending::CallerHungUp) => Outcome::CallerHungUp,
                 };
                 differs("the outcome", named(*outcome), named(is))
@@ -338,6 +340,7 @@ fn named(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Completed => "completed",
         Outcome::HandedOver => "handed_over",
+        Outcome::Switched => "switched",
         Outcome::CallerHungUp => "caller_hung_up",
         Outcome::Open => "open",
     }
@@ -362,6 +365,7 @@ pub fn written(told: &Told) -> Option<String> {
         Told::Notified { url, .. } => format!("* notified {url}"),
         Told::HandedOver { to, briefing } => format!("* handed over to {to}: {}", briefing.spoken()),
         Told::NotTaken { to, failure } => format!("* {to} did not take it: {failure}"),
+        Told::Switched(number) => format!("* went on as {number}"),
         Told::Trouble(what) => format!("* trouble: {what}"),
         Told::Ended(ending) => format!("* ended: {ending}"),
     })

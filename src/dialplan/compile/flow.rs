@@ -60,7 +60,10 @@ impl<'a> Compiler<'a, '_> {
             }
             return;
         }
-        let transfers = state.steps.iter().any(|g| g.when.is_none() && matches!(g.step, Step::Transfer { .. }));
+        let transfers = state
+            .steps
+            .iter()
+            .any(|g| g.when.is_none() && matches!(g.step, Step::Transfer { .. } | Step::Switch { .. }));
         if !transfers {
             let message = format!("the state `{}` can run off its end", state.name);
             let help = "let it listen, go to a state, transfer or end, in a step without `when`";
@@ -169,7 +172,7 @@ fn goes_to(step: &Step) -> Vec<usize> {
         Step::Goto(to) | Step::Call(to) => vec![*to],
         Step::Ask(ask) => ask.failed.into_iter().collect(),
         Step::Fetch(fetch) => fetch.failed.into_iter().collect(),
-        Step::Transfer { failed, .. } => failed.iter().copied().collect(),
+        Step::Transfer { failed, .. } | Step::Switch { failed, .. } => failed.iter().copied().collect(),
         Step::Think(thinking) => {
             let tools = thinking.tools.iter().filter_map(|(_, tool)| match tool.kind {
                 ToolKind::Goto(to) => Some(to),

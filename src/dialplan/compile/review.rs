@@ -77,7 +77,8 @@ impl Compiler<'_, '_> {
             let waits = state.steps.iter().any(|g| matches!(g.step, Step::Listen { .. } | Step::Ask(_)));
             ends[at] = waits && !(shared.rules.is_empty() && state.shared.rules.is_empty());
             for guarded in &state.steps {
-                ends[at] |= matches!(guarded.step, Step::End | Step::Transfer { .. } | Step::Return);
+                ends[at] |=
+                    matches!(guarded.step, Step::End | Step::Transfer { .. } | Step::Switch { .. } | Step::Return);
                 goes_to(&guarded.step).into_iter().for_each(|to| from[to].push(at));
             }
             let routes = state.shared.routes.iter().chain(&shared.routes).filter(|_| waits);
@@ -202,7 +203,7 @@ fn goes_to(step: &Step) -> Option<usize> {
         Step::Goto(to) | Step::Call(to) => Some(*to),
         Step::Ask(ask) => ask.failed,
         Step::Fetch(fetch) => fetch.failed,
-        Step::Transfer { failed, .. } => *failed,
+        Step::Transfer { failed, .. } | Step::Switch { failed, .. } => *failed,
         _ => None,
     }
 }
@@ -218,7 +219,13 @@ fn without_waiting(state: &State) -> Vec<usize> {
         }
         let stays = matches!(
             guarded.step,
-            Step::Ask(_) | Step::Listen { .. } | Step::Goto(_) | Step::Transfer { .. } | Step::End | Step::Return
+            Step::Ask(_)
+                | Step::Listen { .. }
+                | Step::Goto(_)
+                | Step::Transfer { .. }
+                | Step::Switch { .. }
+                | Step::End
+                | Step::Return
         );
         if stays && guarded.when.is_none() {
             break;

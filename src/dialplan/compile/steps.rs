@@ -59,6 +59,10 @@ impl Compiler<'_, '_> {
             }
             RawVerb::Fetch(fetch) => self.fetch(fetch, raw),
             RawVerb::Transfer(transfer) => Some(self.transfer(transfer)),
+            RawVerb::Switch { number, failed } => Some(Step::Switch {
+                number: self.number(number),
+                failed: failed.as_ref().and_then(|name| self.state_named(name)),
+            }),
             RawVerb::End => Some(Step::End),
         };
         Some(Guarded { when, step: step? })
@@ -161,6 +165,19 @@ impl Compiler<'_, '_> {
         let failed = raw.failed.as_ref().and_then(|name| self.state_named(name));
         let keep = raw.keep.as_ref().map(|name| name.text.clone());
         Some(Step::Fetch(Box::new(Fetching { request: request?, keep, wait, failed })))
+    }
+
+    /// A number that callers could have dialled, as the configuration's routes have it.
+    fn number(&mut self, text: &Scalar) -> String {
+        let written = text.text.trim();
+        let graphic = written.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-_.#".contains(&byte));
+        if written.is_empty() || !graphic {
+            let message = format!("`{}` is no number of a route", short(written));
+            let help =
+                "the number that the other plan answers, as `[[route]]` of the configuration has it: `switch: 200`";
+            self.report.error_help(&text.at, Code::BadTarget, message, help);
+        }
+        written.to_string()
     }
 
     fn transfer(&mut self, raw: &RawTransfer) -> Step {

@@ -299,6 +299,7 @@ fn one(key: &str, text: &Scalar, names: &Names<'_>, report: &mut Report<'_>) -> 
     const OUTCOMES: &[(&str, Outcome)] = &[
         ("completed", Outcome::Completed),
         ("handed_over", Outcome::HandedOver),
+        ("switched", Outcome::Switched),
         ("caller_hung_up", Outcome::CallerHungUp),
         ("open", Outcome::Open),
     ];

@@ -21,6 +21,7 @@ pub(in super::super) const VERBS: &[(&str, &[&str])] = &[
     ("notify", &["reveal", "timeout", "method", "body", "headers", "auth", "retry"]),
     ("think", &["model", "know", "tools", "history", "timeout", "wait", "fallback", "failed"]),
     ("transfer", &["reason", "failed", "blind"]),
+    ("switch", &["failed"]),
     ("end", &[]),
 ];
 
@@ -64,6 +65,11 @@ pub(in super::super) enum RawVerb {
     Notify(Box<RawRequest>),
     Think(Box<RawThink>),
     Transfer(Box<RawTransfer>),
+    /// The plan that answers this number takes over.
+    Switch {
+        number: Scalar,
+        failed: Option<Scalar>,
+    },
     End,
 }
 
@@ -206,6 +212,10 @@ pub(super) fn step(node: &Node, report: &mut Report<'_>) -> Option<RawStep> {
             let (target, reason, failed) = (f.required_text("transfer"), f.text("reason"), way_out(&mut f));
             let blind = f.switch("blind").unwrap_or(false);
             RawVerb::Transfer(Box::new(RawTransfer { target: target?, reason, failed, blind }))
+        }
+        "switch" => {
+            let (number, failed) = (f.required_text("switch"), way_out(&mut f));
+            RawVerb::Switch { number: number?, failed }
         }
         _ => {
             if let Some(node) = f.get("end") {

@@ -82,6 +82,10 @@ impl Script {
                 self.send_on(target.clone(), reason, Back::Step, *blind);
                 true
             }
+            Step::Switch { number, .. } => {
+                self.switch(number);
+                true
+            }
             Step::End => {
                 self.end();
                 true

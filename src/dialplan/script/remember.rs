@@ -52,7 +52,7 @@ impl Script {
 
     /// Whether the caller has agreed that it is kept how they sound when they are calm.
     pub fn keeps_calm_voice(&self) -> bool {
-        let when = self.plan.calm_voice.as_ref();
+        let when = self.calm_voice.as_ref();
         when.is_some_and(|when| self.evaluate(&when.source).unwrap_or(false))
     }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use jiff::civil::DateTime;
 
-use super::super::plan::{Plan, State, Step};
+use super::super::plan::{Condition, Plan, State, Step};
 use super::think::{Answer, Exchanges};
 use super::understand::Meaning;
 use super::variables::Variables;
@@ -50,6 +50,8 @@ pub(super) enum Wait {
     /// A fetch that the model asked for.
     Consulting,
     Transferring(Back),
+    /// Another plan is about to take over.
+    Switching,
     Ended,
 }
 
@@ -136,8 +138,10 @@ pub struct Script {
     pub(super) reason: String,
     /// What the call changes in the caller's profile.
     pub(super) kept: super::Kept,
+    /// When how the caller sounds may be kept, by the plan that took the call.
+    pub(super) calm_voice: Option<Condition>,
     /// Whether feelings are inferred in this call.
-    feels: bool,
+    pub(super) feels: bool,
     pub(super) out: VecDeque<Action>,
     pub(super) watched: super::look::Watched,
 }
@@ -174,6 +178,7 @@ impl Script {
             expect: None,
             reason: String::new(),
             kept: super::Kept::default(),
+            calm_voice: plan.calm_voice.clone(),
             feels: true,
             out: VecDeque::new(),
             watched: None,
@@ -216,6 +221,7 @@ impl Script {
             (Wait::Thinking | Wait::Consulting, Input::Interrupted) => self.hush(),
             (Wait::Consulting, Input::Fetched(result)) => self.consulted(result),
             (Wait::Checking { item, tries }, Input::Fetched(result)) => self.checked(item, tries, result),
+            (Wait::Switching, Input::NotSwitched(why)) => self.not_switched(&why),
             (Wait::Transferring(back), Input::TransferFailed(failure)) => self.transfer_failed(back, failure),
             (Wait::Pause(pause), input @ (Input::Heard(_) | Input::Keys(_) | Input::NoInput)) => {
                 let meaning = self.understand(pause, input);

@@ -89,6 +89,8 @@ fn walked(source: &str, name: &str) -> Vec<String> {
                     Some(Input::Thought(Thought::Done))
                 }
                 Action::Transfer(_) => Some(Input::TransferFailed(TransferFailure::Busy)),
+                Action::Switch { .. } => Some(Input::NotSwitched("there is one plan here".into())),
+                Action::Trouble { what } if what.contains("there is one plan here") => next,
                 Action::Trouble { what } => panic!("{name}: {what}"),
                 _ => next,
             };
@@ -165,7 +167,7 @@ fn every_verb_and_every_filter_is_in_the_guide() {
 #[test]
 fn the_five_plans_go_where_the_guide_says() {
     let plans: Vec<String> = blocks().into_iter().map(|(_, b)| b).filter(|b| b.starts_with("dialplan:")).collect();
-    assert_eq!(plans.len(), 9);
+    assert_eq!(plans.len(), 10);
     let mut cinema = Call::new(&plans[0]);
     cinema.start();
     assert_eq!(cinema.types("1")[1], "say Tonight at eight we show Casablanca.");

@@ -11,6 +11,7 @@ mod limits;
 mod parts;
 mod profile;
 mod services;
+mod switch;
 mod think;
 
 use std::sync::Arc;
@@ -138,6 +139,7 @@ fn written(action: Action) -> String {
             format!("notify{} {}", if fetch.masked { "*" } else { "" }, fetch.body.unwrap_or_default())
         }
         Action::Transfer(transfer) => format!("transfer {} ({})", transfer.target, transfer.reason),
+        Action::Switch { number } => format!("switch {number}"),
         Action::End => "end".into(),
         Action::Trouble { what } => format!("trouble {what}"),
     }
