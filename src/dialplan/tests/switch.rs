@@ -44,7 +44,7 @@ fn the_other_plan_knows_the_caller_and_keeps_for_the_first() {
     let mut script = Script::new(std::sync::Arc::new(plan(other)), nine());
     script.take_over(&first.script);
     let mut second = Call { script, plan: first.plan };
-    assert_eq!(second.start()[1], "say! Language zh.");
+    assert_eq!(second.start()[1], "say Language zh.");
     assert_eq!(serde_json::json!(second.script.kept().values), serde_json::json!({"language": "zh", "size": 2}));
 }
 
