@@ -1,8 +1,8 @@
 //! How a caller usually sounds, as far as that is kept from call to call: one number.
 //!
 //! The judgement against a baseline is a weighted sum of differences, so that of the baseline nothing but its own weighted
-//! sum matters: how raised this caller's voice measures when they are calm. That number is kept, in steps that two people
-//! in three share, with the seconds that it rests on; neither pitch nor spectrum can be had back from it.
+//! sum matters: how raised this caller's voice measures when they are calm. That number is kept, in steps so coarse
+//! that six of ten speakers share one, with the seconds that it rests on; neither pitch nor spectrum can be had back from it.
 
 use serde::{Deserialize, Serialize};
 
