@@ -244,7 +244,7 @@ impl Call {
             to_agent: resampler(rate),
             to_caller: resampler(self.rate),
         });
-        party.speaking.say(now, &words, Manner { interruptible: false, masked: true });
+        party.speaking.say(now, &words, Manner { masked: true, ..Manner::FIRM });
         handover.party = Some(party);
         handover.stage = Stage::Briefing;
         self.log.event(now, format!("the agent {} answered", handover.agent));

@@ -1,9 +1,11 @@
 //! What goes into a call and what comes out of it: the whole contract with its driver.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::audio::Rate;
 use crate::call::leg::LegConfig;
+use crate::call::line::Line;
 use crate::call::ports::{Done, EmbedJob, Kind, RecognizeJob, SynthesizeJob, TurnEndJob};
 use crate::call::record::{Latency, MessageRecord};
 use crate::call::services::Request;
@@ -54,6 +56,8 @@ pub enum Input {
     Booked(Result<(), String>),
     /// What came of [`Output::KeepMessage`].
     MessageKept(Result<(), String>),
+    /// What came of [`Output::Switch`]: the line that takes over, or why there is none.
+    Switched(Result<Arc<Line>, String>),
     /// The server wants the call to end.
     Finish(Finish),
 }
@@ -138,6 +142,11 @@ pub enum Output {
     DropMessage {
         /// As it was opened.
         id: String,
+    /// The plan that answers this number is to take over; answered by `Switched`. What is heard, understood and spoken
+    /// from then on is so in its language.
+    Switch {
+        /// As the configuration's routes have it.
+        number: String,
     },
     /// Stop ringing the agent.
     CancelRing,

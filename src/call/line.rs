@@ -55,6 +55,13 @@ pub fn voice_of(plan: &Plan) -> &str {
     })
 }
 
+impl std::fmt::Debug for Line {
+    /// The plan's name alone: the rest is long, and partly secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Line").field("plan", &self.plan.name()).finish_non_exhaustive()
+    }
+}
+
 impl Line {
     /// The voice of our lines.
     pub fn voice(&self) -> &str {

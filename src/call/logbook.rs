@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use jiff::civil::DateTime;
 
+use crate::call::profile::Profile;
 use crate::call::record::{CallRecord, Event, MediaStats, Outcome, Turn};
 use crate::dialplan::script::CallBack;
 use crate::pii::Pii;
@@ -30,6 +31,8 @@ pub struct Header {
     pub transport: String,
     /// What was asked for, where it is we who call.
     pub callback: Option<CallBack>,
+    /// What is known of the caller from earlier calls.
+    pub profile: Profile,
 }
 
 /// The growing record.

@@ -17,6 +17,7 @@ pub mod leg;
 pub mod line;
 pub mod logbook;
 pub mod ports;
+pub mod profile;
 pub mod record;
 pub mod sentences;
 pub mod services;
@@ -48,6 +49,7 @@ use leg::{LegConfig, MediaLeg, Received};
 use line::Line;
 use logbook::{Header, Logbook};
 use ports::{Done, Hint, JobError, Kind, SayId};
+use profile::{Changes, VoiceChange};
 use record::{CallRecord, Outcome};
 use speaking::{Manner, Speaking};
 use timers::{Timer, Timers};
@@ -91,6 +93,8 @@ pub struct Call {
     /// What helps to hear the words that are listened for.
     hint: Hint,
     today: Date,
+    /// How often another plan was to take over.
+    switches: u32,
     listening: Option<Listen>,
     keypad: Keypad,
     mashing: Mashing,
@@ -123,24 +127,30 @@ impl Call {
         timers.set(Timer::Media, now + MEDIA_LOST);
         let (today, local) = (header.local.date(), header.local);
         let callback = header.callback.take();
+        let profile = header.profile.clone();
         let log = Logbook::new(header, plan.name().to_owned(), codec.name().to_owned(), now);
         let mut script = Script::new(plan, local);
+        script.recall(&profile.values);
         if !line.emotion {
             script.without_feelings();
         }
         let known = callback.as_ref().map(|wish| script.calls_back(wish));
+        let mut frustration = Frustration::new(Arc::clone(&line.prosody), emotion::Config::default());
+        let voice = profile.calm_voice.filter(|_| line.emotion && script.keeps_calm_voice());
+        voice.into_iter().for_each(|voice| frustration.recall(voice));
         let mut call = Self {
             leg: MediaLeg::new(leg, now)?,
             rate,
             hearing: Hearing::new(now, rate),
             prosody: Analyser::new(rate),
             wire: WireClock::new(rate.hz()),
-            frustration: Frustration::new(Arc::clone(&line.prosody), emotion::Config::default()),
+            frustration,
             speaking: Speaking::new(rate, line.voice().to_owned(), SayId(0)).pronounce(line.plan.lexicon()),
             was_audible: false,
             script,
             today,
             line,
+            switches: 0,
             listening: None,
             hint: Hint::Open,
             keypad: Keypad::idle(),
@@ -385,6 +395,7 @@ impl Call {
             Input::Referred(result) => self.referred(now, result),
             Input::Booked(result) => self.run(now, script::Input::Booked(result)),
             Input::MessageKept(result) => self.message_kept(now, result),
+            Input::Switched(line) => self.switched(now, line),
             Input::Finish(why) => self.finish_politely(now, why),
         }
         self.said(now);
@@ -502,6 +513,16 @@ impl Call {
         if length > 0 {
             sink.packet(Side::Agent, Kind::Rtcp, &self.scratch[..length]);
         }
+    }
+
+    /// What the call changes in its caller's profile, by what it has come to so far.
+    pub fn changes(&self) -> Changes {
+        let voice = match self.frustration.calm_voice() {
+            _ if !self.line.emotion || !self.script.keeps_calm_voice() => VoiceChange::Forgotten,
+            Some(voice) => VoiceChange::Kept(voice),
+            None => VoiceChange::None,
+        };
+        Changes { kept: self.script.kept().clone(), voice }
     }
 
     /// The record, at the end.

@@ -38,18 +38,20 @@ pub struct Manner {
     pub interruptible: bool,
     /// Whether it holds a masked slot.
     pub masked: bool,
+    /// Percent of the voice's own pace, all of it.
+    pub pace: u8,
 }
 
 impl Manner {
     /// An ordinary line.
-    pub const PLAIN: Self = Self { interruptible: true, masked: false };
+    pub const PLAIN: Self = Self { interruptible: true, masked: false, pace: markup::PACE };
     /// As the script wants it.
     pub fn of(say: &Say) -> Self {
-        Self { interruptible: say.interruptible, masked: say.masked }
+        Self { interruptible: say.interruptible, masked: say.masked, pace: say.pace }
     }
 
     /// A line that is always heard to its end.
-    pub const FIRM: Self = Self { interruptible: false, masked: false };
+    pub const FIRM: Self = Self { interruptible: false, ..Self::PLAIN };
 }
 
 /// A line as far as the caller heard it.
@@ -85,6 +87,9 @@ enum State {
 struct Line {
     id: SayId,
     manner: Manner,
+    /// Who says it, and how words are spoken.
+    voice: Arc<str>,
+    lexicon: Arc<Lexicon>,
     tone: Tone,
     sentences: Vec<Sentence>,
     asked_at: Instant,
@@ -94,7 +99,10 @@ impl Line {
     /// Whether the same is said in the same manner.
     fn is_like(&self, other: &Self) -> bool {
         let words = |line: &Self| line.sentences.iter().map(|s| (s.text.clone(), s.tempo)).collect::<Vec<_>>();
-        self.manner == other.manner && self.tone == other.tone && words(self) == words(other)
+        self.manner == other.manner
+            && self.voice == other.voice
+            && self.tone == other.tone
+            && words(self) == words(other)
     }
 }
 
@@ -102,7 +110,7 @@ impl Line {
 pub struct Speaking {
     playout: Playout,
     rate: Rate,
-    voice: String,
+    voice: Arc<str>,
     /// Of lines from now on.
     tone: Tone,
     lines: VecDeque<Line>,
@@ -120,7 +128,7 @@ impl Speaking {
         Self {
             playout: Playout::new(rate),
             rate,
-            voice,
+            voice: voice.into(),
             tone: Tone::Even,
             lines: VecDeque::new(),
             next: first.0,
@@ -135,6 +143,12 @@ impl Speaking {
     pub fn pronounce(mut self, lexicon: Arc<Lexicon>) -> Self {
         self.lexicon = lexicon;
         self
+    }
+
+    /// Who says lines from now on, and how words are spoken. What is queued is said as it was to be.
+    pub fn speak_as(&mut self, voice: &str, lexicon: Arc<Lexicon>) {
+        (self.voice, self.lexicon) = (voice.into(), lexicon);
+        self.prepared = None;
     }
 
     /// How lines are said from now on.
@@ -183,23 +197,24 @@ impl Speaking {
     fn line(&mut self, now: Instant, text: &str, manner: Manner) -> Line {
         let id = SayId(self.next);
         self.next += 1;
-        let mut tempo = markup::PACE;
+        let mut tempo = manner.pace;
         let mut sentences = Vec::new();
         for piece in markup::pieces(text) {
             match piece {
-                Piece::Tempo(next) => tempo = next,
+                Piece::Tempo(next) => tempo = markup::within(next, manner.pace),
                 piece => sentences.extend(self.sentences_of(piece, tempo)),
             }
         }
-        Line { id, manner, tone: self.tone, sentences, asked_at: now }
+        let (voice, lexicon) = (Arc::clone(&self.voice), Arc::clone(&self.lexicon));
+        Line { id, manner, voice, lexicon, tone: self.tone, sentences, asked_at: now }
     }
 
     fn synthesis(&self, now: Instant, needed: Instant, line: &Line, sentence: usize) -> SynthesizeJob {
         SynthesizeJob {
             say: line.id,
             sentence: sentence as u32,
-            text: self.lexicon.apply(&line.sentences[sentence].text),
-            voice: self.voice.clone(),
+            text: line.lexicon.apply(&line.sentences[sentence].text),
+            voice: line.voice.as_ref().to_owned(),
             tone: line.tone,
             rate: self.rate,
             tempo: line.sentences[sentence].tempo,
@@ -230,6 +245,10 @@ impl Speaking {
         let sentence =
             Sentence { text: text.to_owned(), tempo: markup::PACE, state: State::Ready(clip, 0), refused: 0 };
         self.lines.push_back(Line { id, manner, tone: self.tone, sentences: vec![sentence], asked_at: now });
+        let sentence = Sentence { text: text.to_owned(), tempo: markup::PACE, state: State::Ready(clip), refused: 0 };
+        let (voice, lexicon) = (Arc::clone(&self.voice), Arc::clone(&self.lexicon));
+        let sentences = vec![sentence];
+        self.lines.push_back(Line { id, manner, voice, lexicon, tone: self.tone, sentences, asked_at: now });
         self.feed();
     }
 

@@ -1,8 +1,11 @@
 //! Runs the script: its actions become speech, waiting, fetches and hand-overs; keys and silence become its inputs.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use super::hearing::Hearing;
 use super::io::{Output, Report};
+use super::line::Line;
 use super::logbook::MASKED;
 use super::ports::Hint;
 use super::record::Outcome;
@@ -10,10 +13,13 @@ use super::speaking::Manner;
 use super::timers::Timer;
 use super::turn::waits;
 use super::{Call, Phase, services};
-use crate::dialplan::script::{Action, Expect, Input, Listen, Thought};
+use crate::dialplan::script::{Action, Expect, Input, Listen, Script, Thought};
 use crate::nlu::keypad::Entry;
 use crate::speech::emotion;
 use crate::speech::utterance::Endpointing;
+
+/// Plans that may take over from each other in one call: two that send callers back and forth are stopped there.
+const MOST_SWITCHES: u32 = 8;
 
 impl Call {
     /// Tells the script, and does what it says.
@@ -68,11 +74,49 @@ impl Call {
             }
             Action::Record(record) => self.take_message(now, record),
             Action::Transfer(transfer) => self.transfer(now, transfer),
+            Action::Switch { number } => self.outbox.push_back(Output::Switch { number }),
             Action::End => {
                 self.log.outcome(Outcome::Completed);
                 self.goodbye(now);
             }
         }
+    }
+
+    /// Another line takes over, as if its number had been dialled: from here on the caller is heard, understood and
+    /// answered as there. What is being said is said to its end.
+    pub(super) fn switched(&mut self, now: Instant, line: Result<Arc<Line>, String>) {
+        self.switches += 1;
+        let line = line.and_then(|line| {
+            let often = self.switches > MOST_SWITCHES;
+            if often { Err(format!("a call switches {MOST_SWITCHES} times at most")) } else { Ok(line) }
+        });
+        let line = match line {
+            Ok(line) => line,
+            Err(why) => return self.run(now, Input::NotSwitched(why)),
+        };
+        // A menu of keys alone had no ears.
+        if line.hears() && !self.line.hears() {
+            if let Err(error) = self.leg.listen(now) {
+                return self.run(now, Input::NotSwitched(error.to_string()));
+            }
+            self.hearing = Hearing::new(now, self.rate);
+        }
+        let mut script = Script::new(Arc::clone(&line.plan), self.log.header().local);
+        script.take_over(&self.script);
+        let what = format!("switched to the plan {} ({})", line.plan.name(), line.plan.language());
+        self.log.event(now, what);
+        self.listening = None;
+        self.typed_ahead = None;
+        self.unheard = None;
+        self.keypad.ignore();
+        self.timers.clear(Timer::NoInput);
+        self.timers.clear(Timer::Keypad);
+        // Words that were begun belong to the other language's ears.
+        self.turns.abort();
+        self.speaking.speak_as(line.voice(), line.plan.lexicon());
+        (self.script, self.line) = (script, line);
+        let caller = self.caller_fields();
+        self.run(now, Input::Start { caller });
     }
 
     fn listen(&mut self, now: Instant, listen: Listen) {

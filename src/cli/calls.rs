@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::Format;
 use crate::call::record::{CallRecord, CallSummary, Outcome};
 use crate::store::{DATABASE, Forgotten, Retention, Store};
+use crate::store::{DATABASE, Forgotten, KeptProfile, Retention, Store};
 
 /// Calls among which those of a plan are looked for.
 const MOST_CALLS: u32 = 100_000;
@@ -40,6 +41,12 @@ enum Command {
         id: String,
     },
     /// Erase every call of a caller (record, transcript and recording) every message that they left, and their call back.
+    /// What plans keep of a caller for the next call.
+    Profile {
+        /// The caller's number or address, in any spelling.
+        number: String,
+    },
+    /// Erase every call of a caller (record, transcript and recording) and what plans keep of them.
     Forget {
         /// The caller's number or address, in any spelling.
         number: String,
@@ -82,6 +89,20 @@ async fn execute(args: Args) -> anyhow::Result<ExitCode> {
                     counted(messages, "message"),
                     counted(callbacks, "call back")
                 ),
+        Command::Profile { number } => {
+            let kept = store.profiles(&number).await?;
+            match args.format {
+                Format::Json => println!("{}", serde_json::to_string_pretty(&kept)?),
+                Format::Human => print!("{}", profiles(&kept)),
+            }
+        }
+        Command::Forget { number } => {
+            let Forgotten { calls, profiles } = store.forget(&number).await?;
+            match args.format {
+                Format::Json => println!("{}", serde_json::json!({ "forgotten": calls, "profiles": profiles })),
+                Format::Human => {
+                    println!("{} and {} forgotten", counted(calls, "call"), counted(profiles, "profile"));
+                }
             }
         }
     }
@@ -114,6 +135,25 @@ pub(super) fn of_plan(data: &Path, plan: &str, limit: u32) -> anyhow::Result<Vec
 pub(super) fn counted(number: u64, what: &str) -> String {
     let (one, rest) = what.split_once(' ').map_or((what, String::new()), |(one, rest)| (one, format!(" {rest}")));
     format!("{number} {one}{}{rest}", if number == 1 { "" } else { "s" })
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn profiles(kept: &[KeptProfile]) -> String {
+    if kept.is_empty() {
+        return "nothing is kept of this caller\n".to_owned();
+    }
+    let mut out = String::new();
+    for profile in kept {
+        out += &format!("plan {}, last call {} UTC\n", profile.plan, started(profile.called_ms));
+        for (name, value) in profile.values.reveal() {
+            out += &format!("  {name}: {value}\n");
+        }
+        if let Some(voice) = &profile.calm_voice {
+            out += &format!("  how they sound when calm: one number, from {:.0} s of speech\n", voice.seconds());
+        }
+    }
+    out
 }
 
 fn table(calls: &[CallSummary]) -> String {

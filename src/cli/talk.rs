@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 
 use super::plans;
 use super::sentences::{Meaning, Sentences};
+use crate::call::profile::Profile;
 use crate::call::services::{Secrets, prepare};
 use crate::dialplan::Plan;
 use crate::dialplan::scenario::{Given, Scenario, read_scenario};
@@ -61,6 +62,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let runtime = if args.offline { None } else { Some(super::runtime()?) };
     let mut around = World { sentences, scenario, given: Given::default(), runtime };
     let mut talk = Talk::new(Arc::clone(&line), clock);
+    if let Some(scenario) = &around.scenario {
+        talk.recall(&Profile { values: scenario.profile.clone(), calm_voice: None });
+    }
     let prompt = io::stdin().is_terminal();
     converse(&mut talk, caller, &mut around, &line.plan, &mut io::stdin().lock(), &mut io::stdout().lock(), prompt)?;
     around.sentences.check()?;
@@ -254,6 +258,9 @@ fn everything(out: &mut dyn Write, talk: &Talk, plan: &Plan) -> io::Result<()> {
     for slot in talk.script().slots() {
         let value = slot.value.map_or("not filled", |value| if slot.mask { MASKED } else { value });
         writeln!(out, "    slot {}: {value}", slot.name)?;
+    }
+    for (name, value) in talk.script().profile() {
+        writeln!(out, "    profile {name}: {value}")?;
     }
     writeln!(out, "    briefing: {}", talk.script().briefing().spoken())
 }

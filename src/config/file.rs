@@ -147,6 +147,8 @@ struct Keep {
     transcripts: String,
     frustration: String,
     messages: String,
+    profiles: String,
+    calm_voices: String,
 }
 
 impl Default for Keep {
@@ -157,6 +159,8 @@ impl Default for Keep {
             transcripts: "30d".into(),
             frustration: "3d".into(),
             messages: "30d".into(),
+            profiles: "365d".into(),
+            calm_voices: "90d".into(),
         }
     }
 }
@@ -253,6 +257,8 @@ pub(super) fn resolve(table: Table, base: &Path) -> Result<Config, ConfigError> 
             transcripts: time("keep.transcripts", &file.keep.transcripts)?,
             frustration: time("keep.frustration", &file.keep.frustration)?,
             messages: time("keep.messages", &file.keep.messages)?,
+            profiles: time("keep.profiles", &file.keep.profiles)?,
+            calm_voices: time("keep.calm_voices", &file.keep.calm_voices)?,
         },
     })
 }

@@ -3,6 +3,7 @@
 
 mod flow;
 mod parts;
+mod profile;
 mod requests;
 mod review;
 mod slots;
@@ -28,6 +29,7 @@ const DEFAULT_LANGUAGE: &str = "en-US";
 const RESERVED: &[&str] = &[
     "caller",
     "slots",
+    "profile",
     "frustration",
     "mood",
     "arousal",
@@ -166,6 +168,9 @@ impl<'a> Compiler<'a, '_> {
         self.slots();
         let validity = self.validity();
         let lookup = self.lookup();
+        let profile = self.profile();
+        let calm_voice = self.calm_voice();
+        let speed = raw.speed.as_ref().map(|text| self.speed(text));
         let consent = raw.consent.as_ref().map(|text| self.words(text, words::Policy::Spoken));
         let emotion_notice = raw.emotion_notice.as_ref().map(|text| self.words(text, words::Policy::Spoken));
         let shared = self.shared(&raw.shared);
@@ -180,6 +185,9 @@ impl<'a> Compiler<'a, '_> {
             voice: raw.voice.as_ref().map(|voice| voice.text.clone()),
             lexicon: self.lexicon(),
             lookup,
+            profile,
+            calm_voice,
+            speed,
             consent,
             emotion_notice,
             intents,

@@ -111,6 +111,7 @@ impl Coverage {
             let to = match to {
                 End::State(to) => name(*to).to_owned(),
                 End::Human(to) => to.clone(),
+                End::Line(number) => format!("the line of {number}"),
                 End::Over => "the end".into(),
             };
             let by = by.iter().filter(|by| !by.is_empty()).cloned().collect::<Vec<_>>().join(", or ");

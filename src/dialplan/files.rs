@@ -93,10 +93,11 @@ impl Gathering<'_, '_, '_> {
 
     /// Puts a sub-plan's parts among the plan's. What has the same name in the plan goes before.
     fn merge(&mut self, raw: &mut Raw, sub: Raw, name: &Scalar, prefix: &str) {
-        let own = [&sub.language, &sub.voice, &sub.consent, &sub.emotion_notice]
+        let own = [&sub.language, &sub.voice, &sub.speed, &sub.consent, &sub.emotion_notice]
             .into_iter()
             .flatten()
-            .map(|scalar| &scalar.at);
+            .map(|scalar| &scalar.at)
+            .chain(sub.profile.iter().map(|profile| &profile.at));
         for at in own.chain(sub.lookup.iter().map(|lookup| &lookup.request.url.at)) {
             let help = "a sub-plan has intents, slots, states, hours, knowledge and handover rules";
             self.report.error_help(at, Code::BadValue, "this belongs into the plan itself", help);
@@ -186,6 +187,7 @@ fn rename(sub: &mut Raw, prefix: &str) {
                 RawVerb::Goto(to) | RawVerb::Call(to) => rename(to),
                 RawVerb::Ask(ask) => ask.failed.iter_mut().for_each(rename),
                 RawVerb::Fetch(fetch) => fetch.failed.iter_mut().for_each(rename),
+                RawVerb::Switch { failed, .. } => failed.iter_mut().for_each(rename),
                 RawVerb::Transfer(transfer) => transfer.failed.iter_mut().for_each(rename),
                 RawVerb::Callback(callback) => {
                     rename(&mut callback.to);
@@ -199,7 +201,7 @@ fn rename(sub: &mut Raw, prefix: &str) {
                     think.tools.iter_mut().filter_map(|tool| tool.goto.as_mut()).for_each(rename);
                 }
                 RawVerb::Say { .. } | RawVerb::Play(_) | RawVerb::Listen { .. } | RawVerb::Set(_) => {}
-                RawVerb::Return | RawVerb::Notify(_) | RawVerb::End => {}
+                RawVerb::Keep(_) | RawVerb::Forget(_) | RawVerb::Return | RawVerb::Notify(_) | RawVerb::End => {}
             }
         }
     }

@@ -107,7 +107,7 @@ impl<'a> Picture<'a> {
                 match &to {
                     End::State(to) => Some(taken(used.ways.get(from), &plan.states[*to].name)),
                     End::Human(_) => Some(used.handed_over.get(from).copied().unwrap_or(0)),
-                    End::Over => None,
+                    End::Line(_) | End::Over => None,
                 }
             });
             let from = place(from.map_or(Node::Anywhere, |at| Node::To(End::State(at))));
@@ -138,6 +138,7 @@ impl<'a> Picture<'a> {
             Node::Anywhere => "in any state".into(),
             Node::To(End::State(at)) => self.plan.states[*at].name.clone(),
             Node::To(End::Human(target)) => target.clone(),
+            Node::To(End::Line(number)) => format!("line {number}"),
             Node::To(End::Over) => "end".into(),
         }
     }

@@ -251,6 +251,16 @@ impl<'t> Tag<'t> {
     }
 }
 
+/// A `rate` as percent of the voice's own pace, 50 to 200.
+pub(super) fn pace(rate: &str) -> Option<u8> {
+    tempo(rate.trim()).map(|factor| (factor * 100.0).round() as u8)
+}
+
+/// A pace within another one.
+pub fn within(pace: u8, outer: u8) -> u8 {
+    (f32::from(pace) * f32::from(outer) / 100.0).round().clamp(*TEMPI.start(), *TEMPI.end()) as u8
+}
+
 /// A `rate` (SSML 1.1, 3.2.4) as a factor.
 fn tempo(rate: &str) -> Option<f32> {
     match rate {

@@ -21,6 +21,12 @@ pub struct Plan {
     pub(super) voice: Option<String>,
     pub(super) lexicon: Arc<Lexicon>,
     pub(super) lookup: Option<Lookup>,
+    /// The names that a caller's profile may have; none: nothing is kept.
+    pub(super) profile: Vec<String>,
+    /// When how the caller sounds may be kept; `None`: never.
+    pub(super) calm_voice: Option<Condition>,
+    /// How fast everything is said, as `prosody` has it.
+    pub(super) speed: Option<Words>,
     pub(super) consent: Option<Words>,
     /// Said behind it where feelings are inferred.
     pub(super) emotion_notice: Option<Words>,
@@ -154,6 +160,10 @@ pub(super) enum Step {
         patience: Patience,
     },
     Set(Vec<(String, Assigned)>),
+    /// In the caller's profile: the name's place in it, and its value.
+    Keep(Vec<(usize, Assigned)>),
+    /// These of the profile; `None`: all of it.
+    Forget(Option<Vec<usize>>),
     Goto(usize),
     /// There, and back here by a `return`.
     Call(usize),
@@ -170,6 +180,11 @@ pub(super) enum Step {
     },
     Voicemail(Box<Voicemail>),
     Callback(Box<Callback>),
+    /// The plan that answers this number takes over.
+    Switch {
+        number: String,
+        failed: Option<usize>,
+    },
     End,
 }
 
@@ -320,6 +335,18 @@ impl Plan {
     pub fn voice(&self) -> Option<&str> {
         self.voice.as_deref()
     }
+    /// The names that a caller's profile may have; empty when nothing is kept of callers.
+    pub fn profile(&self) -> &[String] {
+        &self.profile
+    }
+    /// The pace of every line, percent of the voice's own, where it is the same in every call.
+    pub fn pace(&self) -> Option<u8> {
+        match &self.speed {
+            None => Some(markup::PACE),
+            Some(Words::Plain(rate)) => Some(markup::pace(rate).unwrap_or(markup::PACE)),
+            Some(Words::Template { .. }) => None,
+        }
+    }
     /// The intents; [`super::script::Heard::intent`] and [`super::script::Expect::Intents`] are indices into it.
     pub fn intents(&self) -> &[Intent] {
         &self.intents
@@ -388,6 +415,19 @@ impl Plan {
         paths.sort_unstable();
         paths.dedup();
         paths
+    }
+
+    /// The numbers whose plans may take over, for the configuration to have.
+    pub fn switches(&self) -> Vec<&str> {
+        let steps = self.states.iter().flat_map(|state| &state.steps);
+        let named = steps.filter_map(|guarded| match &guarded.step {
+            Step::Switch { number, .. } => Some(number.as_str()),
+            _ => None,
+        });
+        let mut numbers: Vec<&str> = named.collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
     }
 
     /// The language models that the plan names, for the configuration to have.
@@ -496,6 +536,9 @@ impl Step {
             // Not said.
             Step::Callback(_) => Vec::new(),
             Step::Transfer { .. } | Step::End => Vec::new(),
+            Step::Set(_) | Step::Keep(_) | Step::Forget(_) | Step::Notify(_) => Vec::new(),
+            Step::Goto(_) | Step::Call(_) | Step::Return => Vec::new(),
+            Step::Transfer { .. } | Step::Switch { .. } | Step::End => Vec::new(),
         }
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Raw {
     pub(super) language: Option<Scalar>,
     pub(super) voice: Option<Scalar>,
     pub(super) lookup: Option<RawLookup>,
+    pub(super) profile: Option<RawProfile>,
+    pub(super) speed: Option<Scalar>,
     pub(super) consent: Option<Scalar>,
     pub(super) emotion_notice: Option<Scalar>,
     pub(super) intents: Vec<(Scalar, Vec<Scalar>)>,
@@ -55,6 +57,16 @@ pub(super) struct RawShared {
 pub(super) struct RawLookup {
     pub(super) request: RawRequest,
     pub(super) remember: Vec<Scalar>,
+}
+
+/// `profile:`.
+#[derive(Debug)]
+pub(super) struct RawProfile {
+    pub(super) at: Span,
+    /// The names that may be kept.
+    pub(super) keep: Vec<Scalar>,
+    /// When it may be kept how the caller sounds.
+    pub(super) calm_voice: Option<Scalar>,
 }
 
 /// One of `hours:`.
@@ -140,7 +152,9 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Raw> {
         "dialplan",
         "language",
         "voice",
+        "speed",
         "caller",
+        "profile",
         "consent",
         "emotion_notice",
         "intents",
@@ -161,6 +175,7 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Raw> {
         name: f.required_text("dialplan"),
         language: f.text("language"),
         voice: f.text("voice"),
+        speed: f.text("speed"),
         consent: f.text("consent"),
         emotion_notice: f.text("emotion_notice"),
         start: f.required_text("start"),
@@ -168,6 +183,7 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Raw> {
     };
     raw.shared = shared(&mut f);
     raw.lookup = f.get("caller").and_then(|node| lookup(node, f.report));
+    raw.profile = f.get("profile").and_then(|node| profile(node, f.report));
     for (name, node) in f.entries("intents") {
         let (examples, called) = intent(node, f.report);
         raw.intents.push((name.clone(), examples));
@@ -208,6 +224,15 @@ fn lookup(node: &Node, report: &mut Report<'_>) -> Option<RawLookup> {
     let mut f = Fields::new(node, "`caller`", KEYS, report)?;
     let remember = f.texts("remember");
     Some(RawLookup { request: steps::request(&mut f, "lookup")?, remember })
+}
+
+fn profile(node: &Node, report: &mut Report<'_>) -> Option<RawProfile> {
+    let mut f = Fields::new(node, "`profile` (`profile: {keep: [NAME, …]}`)", &["keep", "calm_voice"], report)?;
+    if f.get("keep").is_none() {
+        f.missing("keep");
+    }
+    let keep = f.texts("keep");
+    Some(RawProfile { at: node.at().clone(), keep, calm_voice: f.text("calm_voice") })
 }
 
 /// Examples, or `{called: …, examples: …}`.

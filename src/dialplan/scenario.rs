@@ -1,5 +1,6 @@
 //! Scenarios: what a caller does, and what the plan is expected to do then. Read from YAML beside the plan; run by `sim`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::civil::DateTime;
@@ -17,6 +18,8 @@ pub struct Scenario {
     pub name: String,
     /// Fields of `caller`; `number` is always there.
     pub caller: serde_json::Value,
+    /// What the plan has kept of the caller from earlier calls.
+    pub profile: BTreeMap<String, serde_json::Value>,
     /// The clock on the wall when the call begins.
     pub at: Option<DateTime>,
     /// What look-ups answer.
@@ -191,6 +194,8 @@ pub enum Outcome {
     Completed,
     /// A human has the caller.
     HandedOver,
+    /// Another plan took over.
+    Switched,
     /// The caller hung up.
     CallerHungUp,
     /// It has not.

@@ -17,7 +17,9 @@ pub fn plan_schema() -> Value {
             "dialplan": described("name", "Its name."),
             "language": described("text", "Like `en-US`, which is also the default."),
             "voice": described("text", "A voice of voices/models.toml."),
+            "speed": described("text", "How fast everything is said: x-slow to x-fast, 50% to 200%, or {{ profile.speed }}."),
             "caller": lookup(),
+            "profile": profile(),
             "consent": described("text", "Said first, and cannot be interrupted."),
             "emotion_notice": described("text", "Said next, where the server infers feelings; cannot be interrupted."),
             "intents": {
@@ -71,6 +73,19 @@ fn lookup() -> Value {
     })
 }
 
+fn profile() -> Value {
+    json!({
+        "description": "What is kept of each caller, by number, for their next call.",
+        "type": "object",
+        "required": ["keep"],
+        "additionalProperties": false,
+        "properties": {
+            "keep": described("texts", "The names that `keep` steps may set; nothing else is kept."),
+            "calm_voice": described("text", "When how they sound may be kept: a condition on what they agreed to."),
+        },
+    })
+}
+
 /// The schema of `scenarios/*.yaml`.
 pub fn scenario_schema() -> Value {
     let fetch = json!({
@@ -95,6 +110,7 @@ pub fn scenario_schema() -> Value {
     let properties = json!({
         "scenario": { "type": "string", "description": "What it shows." },
         "caller": { "type": "object", "description": "Fields of `caller`: number, name, …" },
+        "profile": { "type": "object", "description": "What the plan has kept of the caller from earlier calls." },
         "at": { "type": "string", "description": "The clock when the call begins: 2026-11-24 09:30." },
         "fetches": {
             "description": "What look-ups answer; `*` in an address stands for any run of characters.",
@@ -157,7 +173,10 @@ fn expectation() -> Value {
     }
     properties.insert("slots".into(), json!({ "type": "object" }));
     properties.insert("mood".into(), json!({ "enum": ["calm", "tense", "angry"] }));
-    properties.insert("outcome".into(), json!({ "enum": ["completed", "handed_over", "caller_hung_up", "open"] }));
+    properties.insert(
+        "outcome".into(),
+        json!({ "enum": ["completed", "handed_over", "switched", "caller_hung_up", "open"] }),
+    );
     json!({ "type": "object", "additionalProperties": false, "properties": properties })
 }
 
@@ -280,12 +299,18 @@ fn of_verb(verb: &str) -> Value {
             "anyOf": [reference("texts"), { "type": "null" }] }),
         "ask" => described("texts", "Asks until the slot is filled; a list of slots is a form."),
         "set" => json!({ "description": "Sets variables.", "type": "object" }),
+        "keep" => {
+            json!({ "description": "Keeps these of the caller, for this call and the next ones.", "type": "object" })
+        }
+        "forget" => json!({ "description": "Forgets these of the caller; without a name, everything that was kept.",
+            "anyOf": [reference("texts"), { "type": "null" }] }),
         "goto" => described("name", "Goes on there."),
         "fetch" => described("text", "Fetches JSON; what is filled in is percent-encoded."),
         "transfer" => described("text", "Puts the caller through: queue:NAME or sip:…"),
         "callback" => described("name", "Notes that we call; the state in which that call begins."),
         "voicemail" => json!({ "description": "Says it, and after a tone keeps what the caller says as a message.",
             "anyOf": [reference("text"), { "type": "null" }] }),
+        "switch" => described("text", "Goes on with the plan that answers this number, as in another language."),
         "end" => json!({ "description": "Ends the call.", "type": "null" }),
         // A verb of its own kind: the reader knows it.
         _ => json!({}),

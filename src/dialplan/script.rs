@@ -12,7 +12,9 @@ mod choose;
 mod follow;
 mod look;
 mod message;
+mod remember;
 mod repair;
+mod switch;
 mod think;
 mod understand;
 mod variables;
@@ -26,6 +28,7 @@ use jiff::civil::DateTime;
 use super::plan::Plan;
 pub use briefing::{Briefing, FRUSTRATED};
 pub use look::SlotValue;
+pub use remember::{Kept, MOST_KEPT};
 pub use walk::Script;
 
 /// Stands where a masked slot's value would.
@@ -55,6 +58,8 @@ pub enum Input {
     Recorded(Result<Message, NotKept>),
     /// What came of an [`Action::CallBack`]: why not, if it is refused.
     Booked(Result<(), String>),
+    /// No other plan has taken over: the script goes on.
+    NotSwitched(String),
     /// How a transfer that did not bridge ended: the script says so and goes on.
     TransferFailed(TransferFailure),
 }
@@ -161,6 +166,11 @@ pub enum Action {
     CallBack(CallBack),
     /// Put the caller through.
     Transfer(Transfer),
+    /// Let the plan that answers this number take over; answered by [`Input::NotSwitched`] if it does not.
+    Switch {
+        /// As the configuration's routes have it.
+        number: String,
+    },
     /// Say goodbye is over: end the call when all has been played.
     End,
     /// Something in the plan failed (for the record and the live log); what the caller hears of it follows.
@@ -177,6 +187,8 @@ pub struct Say {
     pub text: String,
     /// Whether the caller may interrupt it.
     pub interruptible: bool,
+    /// How fast, percent of the voice's own pace; what the words' own mark-up says counts within it.
+    pub pace: u8,
     /// A clip to be played instead of the words, by its path in the plan's folder.
     pub clip: Option<String>,
     /// Whether it holds a masked slot: then it is not cached, and both channels of the recording are muted meanwhile.
@@ -186,11 +198,12 @@ pub struct Say {
 impl fmt::Debug for Say {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = if self.masked { MASKED } else { &self.text };
-        let Self { interruptible, masked, .. } = self;
+        let Self { interruptible, pace, masked, .. } = self;
         // A clip is the plan's, and says nothing of the caller.
         f.debug_struct("Say")
             .field("text", &text)
             .field("interruptible", interruptible)
+            .field("pace", pace)
             .field("masked", masked)
             .finish()
     }

@@ -22,6 +22,8 @@ pub enum End {
     State(usize),
     /// To a human: `queue:support`.
     Human(String),
+    /// To the plan that answers this number.
+    Line(String),
     /// To the end of the call.
     Over,
 }
@@ -138,6 +140,10 @@ fn steps(at: usize, state: &State, found: &mut Vec<Way>) {
                 }
                 if let Some(to) = voicemail.failed {
                     push(End::State(to), "message not kept".into(), Kind::Failure);
+            Step::Switch { number, failed } => {
+                push(End::Line(number.clone()), when, Kind::Step);
+                if let Some(to) = failed {
+                    push(End::State(*to), "no such line".into(), Kind::Failure);
                 }
             }
             Step::End => push(End::Over, when, Kind::Step),

@@ -11,7 +11,6 @@ use tokio_util::task::TaskTracker;
 use super::caller::new_leg;
 use super::caller::{CallerLeg, SipParty, leg_config};
 use super::metrics;
-use super::reload::Lines;
 use super::task::{self, Answered, Shared};
 use crate::call::leg::LegConfig;
 #[cfg(feature = "webrtc")]
@@ -20,6 +19,8 @@ use crate::call::line::Line;
 use crate::call::logbook::Header;
 use crate::config::{Config, Route};
 use crate::dialplan::script::CallBack;
+use crate::call::profile::Profile;
+use crate::config::Config;
 use crate::net::rtp::{PortPool, Sources};
 use crate::net::sip::{Incoming, SipEvent, SipLeg};
 use crate::pii::Pii;
@@ -38,8 +39,6 @@ pub(super) struct Acceptor(Arc<Inner>);
 struct Inner {
     places: Arc<Semaphore>,
     max_calls: usize,
-    routes: Vec<Route>,
-    lines: Lines,
     shared: Arc<Shared>,
     recordings: Option<Recordings>,
     ports: PortPool,
@@ -53,7 +52,6 @@ struct Inner {
 impl Acceptor {
     pub(super) fn new(
         config: &Config,
-        lines: Lines,
         shared: Arc<Shared>,
         recordings: Recordings,
         ports: PortPool,
@@ -63,8 +61,6 @@ impl Acceptor {
         Self(Arc::new(Inner {
             places: Arc::new(Semaphore::new(config.max_calls)),
             max_calls: config.max_calls,
-            routes: config.routes.clone(),
-            lines,
             advertise: config.sip.advertise,
             sources: if config.sip.nat { Sources::Nat } else { Sources::Signalled },
             trust_identity: config.sip.trust_identity,
@@ -127,6 +123,8 @@ impl Acceptor {
         let routes = &self.0.routes;
         let route = routes.iter().find(|r| r.number == called).or_else(|| routes.iter().find(|r| r.number == "*"));
         self.0.lines.get(&route?.plan)
+    fn line(&self, called: &str) -> Option<Arc<Line>> {
+        self.0.shared.board.line(called)
     }
 
     /// A place for one more call.
@@ -240,6 +238,8 @@ fn header(caller: Pii<String>, caller_name: Option<Pii<String>>, called: &str, t
         called: called.to_owned(),
         transport: transport.to_owned(),
         callback: None,
+        // Recalled by the call's task.
+        profile: Profile::default(),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::call::sentences;
 use crate::call::services::{Models, Secrets};
 use crate::call::understand::Understanding;
 use crate::config::Config;
+use crate::dialplan::markup::PACE;
 use crate::dialplan::{Diagnostic, Plan};
 use crate::engine::Engines;
 use crate::nlu::{background, language};
@@ -70,6 +71,14 @@ pub enum LineError {
         path: PathBuf,
         /// The model's name.
         name: String,
+    },
+    /// A number that the plan switches to and no route has.
+    #[error("the plan {path} switches to the number `{number}`, which no [[route]] of the configuration has")]
+    Switch {
+        /// The plan.
+        path: PathBuf,
+        /// The number.
+        number: String,
     },
     /// A language whose models were not loaded with the engines.
     #[error(
@@ -176,6 +185,9 @@ impl Loader {
         if plan.calls_back() && config.callback.trunk.is_none() {
             let plan = plan.name();
             tracing::warn!(plan, "callers ask to be called back, and none is: set `allow` and `trunk` of [callback]");
+        let answered = |number: &&str| config.routes.iter().any(|r| r.number == **number || r.number == "*");
+        if let Some(number) = plan.switches().into_iter().find(|number| !answered(number)) {
+            return Err(LineError::Switch { path: path.clone(), number: number.to_owned() });
         }
         let unknown = || LineError::Language { path: path.clone(), language: plan.language().to_owned() };
         let engines = self.engines.in_language(plan.language()).ok_or_else(unknown)?;
@@ -200,12 +212,19 @@ impl Loader {
     }
 }
 
-/// The plan's fixed sentences, each with the voice that says it.
-fn prompts_of(plan: &Plan) -> Vec<(String, String)> {
-    let voice = voice_of(plan);
+/// A sentence that is the same in every call, the voice that says it, and how fast, percent.
+struct Prompt {
+    voice: String,
+    text: String,
+    tempo: u8,
+}
+
+/// The plan's fixed sentences. One whose callers choose how fast they are spoken to has them at the voice's own pace.
+fn prompts_of(plan: &Plan) -> Vec<Prompt> {
+    let (voice, tempo) = (voice_of(plan), plan.pace().unwrap_or(PACE));
     let lines = plan.literal_prompts();
     let said = lines.iter().flat_map(|line| sentences::sentences(line));
-    said.map(|text| (voice.to_owned(), plan.lexicon().apply(&text))).collect()
+    said.map(|text| Prompt { voice: voice.to_owned(), text: plan.lexicon().apply(&text), tempo }).collect()
 }
 
 /// The secrets that the plan names, and no others.
@@ -235,9 +254,9 @@ fn embed(plan: &Plan, engines: &Engines) -> Result<Vec<Vec<Vec<f32>>>, JobError>
 
 /// Has the plans' fixed lines rendered into the cache, so that the first caller does not wait for them: one at a time,
 /// behind whatever a call wants rendered meanwhile.
-fn render_ahead(prompts: Vec<(String, String)>, engines: Engines) {
+fn render_ahead(prompts: Vec<Prompt>, engines: Engines) {
     let render = move || {
-        for (voice, text) in prompts {
+        for Prompt { voice, text, tempo } in prompts {
             let (done, wait) = std::sync::mpsc::sync_channel(1);
             let deadline = now() + RENDER_AHEAD;
             let (say, sentence, rate) = (SayId::default(), 0, Rate::Narrow);
@@ -249,7 +268,7 @@ fn render_ahead(prompts: Vec<(String, String)>, engines: Engines) {
                 voice,
                 tone: Tone::Even,
                 rate,
-                tempo: 100,
+                tempo,
                 keep: Keep::Disk,
                 needed: deadline,
                 deadline,

@@ -7,6 +7,7 @@
 mod accept;
 mod agent;
 mod callbacks;
+mod board;
 pub(crate) mod caller;
 mod events;
 pub(crate) mod files;
@@ -28,6 +29,7 @@ use tokio_util::task::TaskTracker;
 use accept::Acceptor;
 use agent::Dialler;
 use callbacks::Callbacks;
+use board::Board;
 use lines::Loader;
 use messages::Messages;
 use notices::Notices;
@@ -103,6 +105,13 @@ impl Server {
         let keep = &config.keep;
         let (recordings, transcripts, frustration) = (keep.recordings, keep.transcripts, keep.frustration);
         let retention = Retention { recordings, transcripts, frustration, messages: keep.messages };
+        let retention = Retention {
+            recordings: keep.recordings,
+            transcripts: keep.transcripts,
+            frustration: keep.frustration,
+            profiles: keep.profiles,
+            calm_voices: keep.calm_voices,
+        };
         let store = Store::open(&config.data, retention).await?;
         let recordings = Recordings::start(store.recordings(), RECORDING_QUEUE)
             .map_err(|source| ServerError::Io { what: "recordings".into(), source })?;
@@ -153,13 +162,14 @@ impl Server {
             store: store.clone(),
             events: events.clone(),
             dialler,
+            board: Board::new(&config.routes, lines),
             notices: Notices::new(calls.clone()),
             callbacks: callbacks.clone(),
             messages: Messages::new(sounds, store.clone(), calls.clone()),
             drained: drained.clone(),
         });
         let closing = CancellationToken::new();
-        let acceptor = Acceptor::new(&config, lines, shared, recordings, ports, calls.clone(), closing.clone());
+        let acceptor = Acceptor::new(&config, shared, recordings, ports, calls.clone(), closing.clone());
         let services = TaskTracker::new();
         let web = web::start(&acceptor, &config, &store, &services, &stop).await?;
         services.spawn(expire(store.clone(), stop.clone()));

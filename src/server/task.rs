@@ -4,13 +4,14 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::agent::{Dialled, Dialler};
 use super::callbacks::Callbacks;
+use super::board::Board;
 use super::caller::{CallerLeg, LegNews, Signal, Signalling, SipParty};
 use super::events::{CallEvent, Events, What};
 use super::messages::Messages;
@@ -22,14 +23,19 @@ use crate::call::leg::LegConfig;
 use crate::call::line::Line;
 use crate::call::logbook::Header;
 use crate::call::ports::{Done, Kind, MediaTransport, Reply};
+use crate::call::profile::Profile;
 use crate::call::record::{Event, Outcome};
+use crate::dialplan::Plan;
 use crate::dialplan::script::{Thought, TransferFailure};
 use crate::engine::{Engines, VoiceStream};
 use crate::net::{http, llm};
+use crate::pii::Pii;
 use crate::store::{RecordingHandle, Store};
 
 /// Results that may wait for a call: more than it can have jobs under way, and 640 ms of voice probabilities.
 const INBOX: usize = 64;
+/// How long a caller waits for the store to say what it knows of them.
+const RECALL: Duration = Duration::from_millis(300);
 /// The largest packet that is read.
 const PACKET: usize = 2_048;
 
@@ -39,6 +45,7 @@ pub(super) struct Shared {
     pub(super) store: Store,
     pub(super) events: Events,
     pub(super) dialler: Dialler,
+    pub(super) board: Board,
     pub(super) notices: Notices,
     pub(super) messages: Messages,
     pub(super) callbacks: Callbacks,
@@ -112,6 +119,10 @@ struct Task {
     voice: VoiceStream,
     inbox: mpsc::Sender<Done>,
     id: Arc<str>,
+    caller: Pii<String>,
+    plan: Arc<Plan>,
+    /// Unix milliseconds.
+    started_ms: i64,
     begin: Instant,
     over: bool,
     draining: bool,
@@ -121,8 +132,10 @@ struct Task {
 
 /// Runs a call to its end and stores its record.
 pub(super) async fn run(shared: Arc<Shared>, answered: Answered) {
-    let Answered { line, header, config, leg, recording } = answered;
+    let Answered { line, mut header, config, leg, recording } = answered;
+    header.profile = recalled(&shared, &line, &header).await;
     let now = now();
+    let (caller, started_ms, plan) = (header.caller.clone(), header.started_ms, Arc::clone(&line.plan));
     let id: Arc<str> = header.id.as_str().into();
     let begun = What::Begun { called: header.called.clone(), codec: config.media.codec.name().to_owned() };
     shared.events.send(CallEvent { call: Arc::clone(&id), at_ms: 0, what: begun });
@@ -158,6 +171,9 @@ pub(super) async fn run(shared: Arc<Shared>, answered: Answered) {
         voice,
         inbox,
         id,
+        caller,
+        plan,
+        started_ms,
         begin: now,
         over: false,
         draining: false,
@@ -338,6 +354,10 @@ impl Task {
                     self.keeping = Some(Box::pin(self.shared.messages.clone().keep(sound, *message)));
                 }
                 Output::DropMessage { id } => self.shared.messages.discard(self.message.take(), id),
+                Output::Switch { number } => {
+                    let switched = self.line_of(&number);
+                    self.call.handle(now(), Input::Switched(switched));
+                }
                 Output::CancelRing => self.ringing = None,
                 Output::HangUp(Side::Caller) => self.hang_up = true,
                 Output::HangUp(Side::Agent) => self.hang_up_agent = true,
@@ -366,6 +386,26 @@ impl Task {
         })
     }
 
+    /// The line that takes over, with the engines of its language from here on.
+    fn line_of(&mut self, number: &str) -> Result<Arc<Line>, String> {
+        let line = self.shared.board.line(number).ok_or("nothing answers that number")?;
+        let engines = self.shared.engines.in_language(line.plan.language());
+        self.engines = engines.ok_or("its language is not loaded: start the server again")?.for_call();
+        Ok(line)
+    }
+
+    /// Keeps what the plan wants kept of the caller.
+    async fn keep(&mut self) {
+        let names = self.plan.profile();
+        if names.is_empty() {
+            return;
+        }
+        let (plan, caller) = ((self.plan.name(), names), self.caller.reveal());
+        if let Err(error) = self.shared.store.keep(plan, caller, &self.call.changes(), self.started_ms).await {
+            tracing::error!(call = %self.id, %error, "what this call would have kept of its caller is lost");
+        }
+    }
+
     /// Says BYE where it is for us to say, closes the recording, stores the record.
     async fn end(mut self) {
         let (call, mut sink) = self.media();
@@ -382,6 +422,7 @@ impl Task {
             // What came of it is in the log.
             let _ = keeping.await;
         }
+        self.keep().await;
         let mut record = self.call.finish(now());
         if let Some(recording) = self.recording {
             let recorded = recording.finish().await;
@@ -399,6 +440,21 @@ impl Task {
         let what = What::Ended { outcome: outcome_words(&record.outcome), recording: record.recording };
         self.shared.events.send(CallEvent { call: self.id, at_ms: record.duration_ms, what });
     }
+}
+
+/// What the plan kept of this caller. A store that is slow or broken costs them their preferences, and not the call.
+async fn recalled(shared: &Shared, line: &Line, header: &Header) -> Profile {
+    if line.plan.profile().is_empty() {
+        return Profile::default();
+    }
+    let profile = shared.store.profile(line.plan.name(), header.caller.reveal(), header.started_ms);
+    let why = match tokio::time::timeout(RECALL, profile).await {
+        Ok(Ok(profile)) => return profile,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "the store took too long".to_owned(),
+    };
+    tracing::error!(call = %header.id, %why, "this caller is taken for one who calls for the first time");
+    Profile::default()
 }
 
 /// Waits for what is there, or for ever.

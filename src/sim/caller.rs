@@ -20,6 +20,8 @@ const SPEECH: f64 = 32_768.0 * 32_768.0 * 3.2e-5;
 pub enum Act {
     /// Says this once the far end has spoken and fallen silent.
     Say(&'static str),
+    /// The same with a voice: 8 kHz samples.
+    Sound(&'static str, Vec<i16>),
     /// Says this while the far end speaks.
     Over(&'static str),
     /// Says this at once, whoever speaks.
@@ -41,6 +43,7 @@ pub enum Act {
 enum Doing {
     Waiting { since: Option<Instant> },
     Speaking { samples: usize },
+    Sounding { pcm: VecDeque<i16> },
     Typing { keys: VecDeque<u8>, packet: u16, start: u32 },
 }
 
@@ -106,6 +109,13 @@ impl FarEnd for SimCaller {
                 }
                 self.audio(true)
             }
+            Doing::Sounding { pcm } => {
+                let frame: Vec<i16> = pcm.drain(..FRAME.min(pcm.len())).collect();
+                if pcm.is_empty() {
+                    self.doing = Doing::Waiting { since: Some(now) };
+                }
+                self.voiced(&frame)
+            }
             Doing::Typing { .. } => self.key(now),
         };
         Step { packet: Some(packet), hang_up: false }
@@ -117,7 +127,7 @@ impl SimCaller {
         let spoke = self.heard.is_some_and(|heard| heard >= since);
         let silent = self.heard.is_some_and(|heard| now - heard >= SETTLE);
         match act {
-            Act::Say(_) | Act::Keys(_) | Act::HangUp => spoke && silent,
+            Act::Say(_) | Act::Sound(..) | Act::Keys(_) | Act::HangUp => spoke && silent,
             Act::Over(_) | Act::Cough(_) => {
                 !silent && spoke && self.began.is_some_and(|began| now - began >= Duration::from_millis(600))
             }
@@ -132,6 +142,10 @@ impl SimCaller {
             Act::Say(text) | Act::Over(text) | Act::On(text) => {
                 self.saying = text;
                 Doing::Speaking { samples: samples(WORD) * text.split_whitespace().count().max(1) }
+            }
+            Act::Sound(text, pcm) => {
+                self.saying = text;
+                Doing::Sounding { pcm: pcm.into() }
             }
             Act::Cough(time) => Doing::Speaking { samples: samples(time) },
             Act::Keys(keys) | Act::Type(keys) => {
@@ -149,6 +163,14 @@ impl SimCaller {
             let sample = if sound { 6_000 - (self.phase as i16) * 187 } else { 0 };
             packet.push(g711::mu_encode(sample));
         }
+        self.timestamp += FRAME as u32;
+        packet
+    }
+
+    /// 20 ms of a voice.
+    fn voiced(&mut self, frame: &[i16]) -> Vec<u8> {
+        let mut packet = self.header(0, self.timestamp);
+        packet.extend((0..FRAME).map(|at| g711::mu_encode(frame.get(at).copied().unwrap_or(0))));
         self.timestamp += FRAME as u32;
         packet
     }

@@ -90,7 +90,7 @@ impl Engines for Scripted {
                 Some((took, Done::Heard { turn: job.turn, role: job.role, result, took }))
             }
             Output::Synthesize(job) => {
-                let samples = job.text.len() * job.rate.hz() as usize / 15;
+                let samples = job.text.len() * job.rate.hz() as usize * 100 / 15 / usize::from(job.tempo.max(1));
                 let pcm: Arc<[i16]> = (0..samples).map(|n| if n / 20 % 2 == 0 { 3_000 } else { -3_000 }).collect();
                 let took = self.costs.synthesis;
                 let (say, sentence) = (job.say, job.sentence);

@@ -15,7 +15,7 @@ mod talk_tests;
 pub mod trial;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,8 @@ use crate::call::line::Line;
 use crate::call::logbook::Header;
 use crate::call::ports::{Done, Kind};
 use crate::call::record::{CallRecord, MessageRecord};
+use crate::call::profile::{Changes, Profile};
+use crate::call::record::CallRecord;
 use crate::call::{Call, TICK};
 use crate::dialplan::script::{CallBack, Thought, TransferFailure};
 
@@ -61,6 +63,10 @@ pub struct Scenario {
     pub fetches: Vec<Result<serde_json::Value, String>>,
     /// Why messages are not kept, if they are not.
     pub disk: Result<(), String>,
+    /// What is known of the caller from earlier calls.
+    pub profile: Profile,
+    /// The lines of other numbers.
+    pub lines: BTreeMap<String, Arc<Line>>,
     /// What engines take.
     pub costs: Costs,
     /// The network.
@@ -78,6 +84,8 @@ impl Scenario {
             thoughts: Vec::new(),
             fetches: Vec::new(),
             disk: Ok(()),
+            profile: Profile::default(),
+            lines: BTreeMap::new(),
             costs: Costs::default(),
             link: Link::good(1),
             limit: Duration::from_secs(600),
@@ -90,6 +98,8 @@ impl Scenario {
 pub struct Played {
     /// The record.
     pub record: CallRecord,
+    /// What it changed in the caller's profile.
+    pub changes: Changes,
     /// What was reported, with virtual milliseconds.
     pub reports: Vec<(u64, Report)>,
     /// Whether the call came to its own end before the limit.
@@ -250,7 +260,7 @@ pub fn play_with(
     let begin = epoch();
     let media = LegMedia { codec: Codec::Pcmu, payload_type: 0, event_payload_type: Some(101) };
     let leg = LegConfig { media, ssrc: 1, first_seq: 1, first_ts: 1, cname: "sim".into() };
-    let call = Call::new(begin, Arc::clone(line), header(), leg).expect("PCMU is always built in");
+    let call = Call::new(begin, Arc::clone(line), header(&scenario), leg).expect("PCMU is always built in");
     let mut world = World {
         caller,
         engines,
@@ -283,6 +293,9 @@ pub fn play_with(
     }
     let World { call, over: ended, reports, to_agent, wire, notices, messages, booked, .. } = world;
     Played { record: call.finish(now), reports, ended, recorded, wire, to_agent, notices, messages, booked }
+    let World { call, over: ended, reports, to_agent, wire, notices, .. } = world;
+    let changes = call.changes();
+    Played { record: call.finish(now), changes, reports, ended, recorded, wire, to_agent, notices }
 }
 
 impl World<'_> {
@@ -369,6 +382,10 @@ impl World<'_> {
                         self.messages.push((*message, sound));
                     }
                     self.at(now + TICK, Due::Input(Input::MessageKept(disk)));
+                Output::Switch { number } => {
+                    let line =
+                        self.scenario.lines.get(&number).cloned().ok_or("nothing answers that number".to_owned());
+                    self.at(now, Due::Input(Input::Switched(line)));
                 }
                 Output::CancelRing | Output::HangUp(_) => self.ring += 1,
                 Output::Notify(request) => {
@@ -433,7 +450,7 @@ impl World<'_> {
     }
 }
 
-fn header() -> Header {
+fn header(scenario: &Scenario) -> Header {
     let local = jiff::civil::date(2026, 11, 23).at(10, 0, 0, 0);
     Header {
         id: "sim".into(),
@@ -444,6 +461,7 @@ fn header() -> Header {
         called: "100".into(),
         transport: "sim".into(),
         callback: None,
+        profile: scenario.profile.clone(),
     }
 }
 
@@ -457,3 +475,7 @@ fn epoch() -> Instant {
 mod message_tests;
 #[cfg(test)]
 mod plan_tests;
+#[cfg(test)]
+mod switch_tests;
+#[cfg(test)]
+mod voice_tests;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Act, Played, Scenario, line, play};
 use crate::call::io::Report;
+use crate::call::profile::Profile;
 use crate::dialplan::{self, script::Thought};
 
 fn played(source: &str, scenario: Scenario) -> Played {
@@ -102,4 +103,48 @@ fn a_models_sentences_are_spoken_as_they_come() {
     let first = played.record.turns[0].latency.total_ms;
     assert!(first < 2_000.0, "{first}");
     assert!(played.record.events.iter().any(|event| event.what.contains("the model failed")));
+}
+
+const RETURNING: &str = "
+dialplan: returning
+speed: '{{ profile.speed }}'
+profile: {keep: [speed, introduced]}
+intents: {slower: [please speak more slowly, not so fast], nothing: [that is all thank you]}
+start: hello
+states:
+  hello:
+    steps:
+      - when: not profile.introduced
+        say: Here is what this line can do for you, at some length.
+      - keep: {introduced: true}
+      - listen: How can I help?
+    on: {slower: slower, nothing: bye}
+  slower: {steps: [{keep: {speed: 50%}}, {goto: hello}]}
+  bye: {steps: [{say: Goodbye.}, {end: }]}
+";
+
+#[test]
+fn what_a_caller_asked_for_in_one_call_is_done_in_the_next() {
+    let call = |profile: Profile, acts| played(RETURNING, Scenario { profile, ..Scenario::new(acts) });
+    let bye = || Act::Say("that is all thank you");
+    let at = |played: &Played, line: &str| {
+        let said = |report: &Report| matches!(report, Report::Said { text, .. } if text == line);
+        played.reports.iter().find(|(_, report)| said(report)).map(|(at, _)| *at).expect("said")
+    };
+    let first = call(Profile::default(), vec![Act::Say("please speak more slowly"), bye()]);
+    assert!(said(&first)[0].starts_with("Here is what"), "{:?}", said(&first));
+    let kept = serde_json::json!(first.changes.kept.values);
+    assert_eq!(kept, serde_json::json!({"introduced": true, "speed": "50%"}));
+
+    let values: std::collections::BTreeMap<_, _> = serde_json::from_value(kept).expect("a map");
+    let second = call(Profile { values: values.clone(), calm_voice: None }, vec![bye()]);
+    assert_eq!(said(&second), ["How can I help?", "Goodbye."]);
+    // The same line by the clock of the packets: 15 letters at 15 a second, and at half of that.
+    let third =
+        call(Profile { values: [("introduced".to_owned(), true.into())].into(), calm_voice: None }, vec![bye()]);
+    let (slow, usual) = (at(&second, "How can I help?"), at(&third, "How can I help?"));
+    assert!((900..1_100).contains(&(slow - usual)), "{slow} {usual} ms");
+    // Who hangs up has been heard too.
+    let hung_up = call(Profile { values, calm_voice: None }, vec![Act::Say("not so fast"), Act::HangUp]);
+    assert_eq!(serde_json::json!(hung_up.changes.kept.values), serde_json::json!({"introduced": true, "speed": "50%"}));
 }

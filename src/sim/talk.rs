@@ -18,6 +18,7 @@ use jiff::civil::DateTime;
 use super::engines::Costs;
 use super::epoch;
 use crate::call::line::Line;
+use crate::call::profile::Profile;
 use crate::call::understand::Meaning;
 use crate::dialplan::script::{
     self, Action, Briefing, CallBack, Expect, Fetch, Input, Listen, MASKED, Message, NotKept, Record, Script, Target,
@@ -151,6 +152,8 @@ pub enum Told {
         /// Why.
         failure: TransferFailure,
     },
+    /// The plan that answers this number takes over; what it says is its own scenarios' affair.
+    Switched(String),
     /// Something in the plan failed.
     Trouble(String),
     /// The call is over.
@@ -164,6 +167,8 @@ pub enum Ending {
     Completed,
     /// A human has the caller.
     HandedOver,
+    /// Another plan took over.
+    Switched,
     /// The caller hung up.
     CallerHungUp,
 }
@@ -173,6 +178,7 @@ impl fmt::Display for Ending {
         f.write_str(match self {
             Self::Completed => "completed",
             Self::HandedOver => "handed over",
+            Self::Switched => "another plan took over",
             Self::CallerHungUp => "the caller hung up",
         })
     }
@@ -258,6 +264,11 @@ impl Talk {
         let (state, number) = (state.to_owned(), number.to_owned());
         let wish = CallBack { number, due: self.local, within: None, state, reason: String::new() };
         self.script.calls_back(&wish)
+    /// What is known of the caller from earlier calls. Before [`Talk::open`].
+    pub fn recall(&mut self, profile: &Profile) {
+        self.script.recall(&profile.values);
+        let voice = profile.calm_voice.filter(|_| self.script.keeps_calm_voice());
+        voice.into_iter().for_each(|voice| self.frustration.recall(voice));
     }
 
     /// Answers the call of `caller` (fields under `caller.`).
@@ -529,7 +540,8 @@ impl Talk {
             Action::Entered { state } => self.told.push(Told::State(state)),
             Action::Say(say) => {
                 self.answered.get_or_insert(self.clock + self.costs.synthesis);
-                let length = Duration::from_millis((say.text.chars().count() * 1_000 / PACE) as u64);
+                let length = (say.text.chars().count() * 1_000 / PACE) as u64 * 100 / u64::from(say.pace.max(1));
+                let length = Duration::from_millis(length);
                 self.playing = self.playing.max(self.clock + self.costs.synthesis) + length;
                 self.told.push(Told::Said { text: say.text, masked: say.masked });
             }
@@ -562,6 +574,10 @@ impl Talk {
             }
             Action::Record(record) => self.recording = Some(record),
             Action::Transfer(transfer) => return self.transfer(&transfer.target, around),
+            Action::Switch { number } => {
+                self.told.push(Told::Switched(number));
+                self.end(Ending::Switched);
+            }
             Action::Trouble { what } => self.told.push(Told::Trouble(what)),
             Action::End => self.end(Ending::Completed),
         }

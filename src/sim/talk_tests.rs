@@ -66,7 +66,9 @@ fn by_words(acts: &[Act], world: &mut World) -> (Vec<String>, Option<Ending>) {
     let mut told = talk.open(serde_json::json!({"number": "+15550100"}), world);
     for act in acts {
         told.extend(match act {
-            Act::Say(text) | Act::On(text) => talk.say(&Utterance { text, ..Utterance::default() }, world),
+            Act::Say(text) | Act::Sound(text, _) | Act::On(text) => {
+                talk.say(&Utterance { text, ..Utterance::default() }, world)
+            }
             Act::Over(text) => talk.say(&Utterance { text, interrupts: true, ..Utterance::default() }, world),
             Act::Keys(keys) | Act::Type(keys) => talk.keys(keys, world),
             Act::Wait(time) => talk.silence(*time, world),

@@ -7,6 +7,7 @@ use jiff::civil::DateTime;
 
 use super::talk::{Ending, Surroundings, Talk, Told, Utterance};
 use crate::call::line::Line;
+use crate::call::profile::Profile;
 use crate::dialplan::Coverage;
 use crate::dialplan::scenario::{Act, Expectation, Expected, Given, Outcome, Scenario, matches_pattern};
 use crate::dialplan::script::{CallBack, Fetch, MASKED, Record, Target, Think, Thought, TransferFailure};
@@ -66,6 +67,7 @@ pub fn run(line: &Arc<Line>, scenario: &Scenario, tools: &mut Tools<'_>, coverag
         // That there is such a state was checked when the scenario was read.
         let _ = stage.talk.call_back(state, number);
     }
+    stage.talk.recall(&Profile { values: scenario.profile.clone(), calm_voice: None });
     let opening = stage.talk.open(scenario.caller.clone(), &mut around);
     stage.happened(opening);
     for turn in &scenario.turns {
@@ -165,6 +167,7 @@ impl Stage {
             match told {
                 Told::State(state) => self.states.push(state.clone()),
                 Told::HandedOver { to, .. } | Told::NotTaken { to, .. } => self.ends.push(End::Human(to.clone())),
+                Told::Switched(number) => self.ends.push(End::Line(number.clone())),
                 Told::Ended(Ending::Completed) => self.ends.push(End::Over),
                 _ => {}
             }
@@ -254,6 +257,7 @@ impl Stage {
                     None => Outcome::Open,
                     Some(Ending::Completed) => Outcome::Completed,
                     Some(Ending::HandedOver) => Outcome::HandedOver,
+                    Some(Ending::Switched) => Outcome::Switched,
                     Some(Ending::CallerHungUp) => Outcome::CallerHungUp,
                 };
                 differs("the outcome", named(*outcome), named(is))
@@ -349,6 +353,7 @@ fn named(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Completed => "completed",
         Outcome::HandedOver => "handed_over",
+        Outcome::Switched => "switched",
         Outcome::CallerHungUp => "caller_hung_up",
         Outcome::Open => "open",
     }
@@ -377,6 +382,7 @@ pub fn written(told: &Told) -> Option<String> {
         Told::Left { text, error: Some(why), .. } => format!("> {text}\n* the message was not kept: {why}"),
         Told::HandedOver { to, briefing } => format!("* handed over to {to}: {}", briefing.spoken()),
         Told::NotTaken { to, failure } => format!("* {to} did not take it: {failure}"),
+        Told::Switched(number) => format!("* went on as {number}"),
         Told::Trouble(what) => format!("* trouble: {what}"),
         Told::Ended(ending) => format!("* ended: {ending}"),
     })

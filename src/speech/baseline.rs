@@ -108,6 +108,16 @@ impl Baseline {
         enough * (1.0 - (self.anger - DOUBTED.0) / (DOUBTED.1 - DOUBTED.0)).clamp(0.0, 1.0)
     }
 
+    /// How the caller usually speaks: every parameter, in the order of [`Features::NAMES`].
+    pub fn mean(&self) -> &[f32; Features::COUNT] {
+        &self.mean
+    }
+
+    /// Calm voiced sound that it rests on, s.
+    pub fn calm_s(&self) -> f32 {
+        self.calm_s
+    }
+
     /// Every parameter of the utterance less the caller's usual one, in the order of [`Features::NAMES`].
     pub fn difference(&self, features: &Features) -> [f32; Features::COUNT] {
         let values = features.values();

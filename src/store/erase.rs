@@ -25,6 +25,10 @@ pub struct Expired {
     pub frustration: u64,
     /// Messages, with their sound.
     pub messages: u64,
+    /// Profiles of callers.
+    pub profiles: u64,
+    /// Callers of whom it is not known any more how they sound; the rest of their profiles stays.
+    pub calm_voices: u64,
 }
 
 /// What [`Store::forget`] removed.
@@ -42,6 +46,15 @@ impl Store {
     /// Erases every call of a caller (row, transcript and recording), every message that they left, and the call back that they
     /// asked for or that would go to them. Numbers are compared
     /// by [`normalized`]. Returns how many there were. What is erased is overwritten in the database file and its journal.
+    /// Calls, with transcripts and recordings.
+    pub calls: u64,
+    /// Profiles, one for each plan that kept something of the caller.
+    pub profiles: u64,
+}
+
+impl Store {
+    /// Erases every call of a caller (row, transcript and recording) and what plans keep of them. Numbers are compared by
+    /// [`normalized`]. Returns how many there were. What is erased is overwritten in the database file and its journal.
     pub async fn forget(&self, number: &str) -> Result<Forgotten, StoreError> {
         let key = normalized(number);
         if key.is_empty() {
@@ -49,6 +62,8 @@ impl Store {
         }
         let rows = sqlx::query("SELECT id FROM calls WHERE caller_key = ?").bind(&key).fetch_all(&self.pool).await?;
         let mut forgotten = Forgotten::default();
+        // First: it is not of any call whose file may fail to go.
+        let mut forgotten = Forgotten { profiles: self.forget_profiles(&key).await?, calls: 0 };
         for row in rows {
             let id: String = row.try_get("id")?;
             self.remove_recording(&id).await?;
@@ -87,6 +102,8 @@ impl Store {
                 .rows_affected();
         expired.frustration = self.expire_feelings(before(now_ms, self.retention.frustration)).await?;
         expired.messages = self.expire_messages(before(now_ms, self.retention.messages)).await?;
+        expired.profiles = self.expire_profiles(before(now_ms, self.retention.profiles)).await?;
+        expired.calm_voices = self.expire_voices(before(now_ms, self.retention.calm_voices)).await?;
         sqlx::query("DELETE FROM calls WHERE transcript IS NULL AND NOT has_recording").execute(&self.pool).await?;
         if expired != Expired::default() {
             self.truncate_journal().await?;
@@ -190,7 +207,7 @@ pub(super) async fn remove(path: &Path) -> Result<bool, StoreError> {
     }
 }
 
-fn before(now_ms: i64, retention: Duration) -> i64 {
+pub(super) fn before(now_ms: i64, retention: Duration) -> i64 {
     now_ms.saturating_sub(i64::try_from(retention.as_millis()).unwrap_or(i64::MAX))
 }
 

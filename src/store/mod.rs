@@ -17,6 +17,7 @@ mod erase;
 mod messages;
 mod number;
 mod opening;
+mod profiles;
 mod recordings;
 mod schema;
 mod wav;
@@ -39,7 +40,9 @@ use opening::Opening;
 pub use callbacks::{Booking, MOST_CALLBACKS, Phase};
 pub use erase::{Expired, Forgotten};
 pub use messages::MOST_MESSAGES;
+pub use erase::{Expired, Forgotten};
 pub use number::normalized;
+pub use profiles::KeptProfile;
 pub use recordings::{Recorded, RecordingHandle, Recordings};
 
 /// File name of the database inside the data folder.
@@ -95,6 +98,14 @@ pub enum StoreError {
         /// Why.
         source: serde_json::Error,
     },
+    /// What is kept of a caller cannot be read or written as JSON.
+    #[error("profile of a caller of the plan `{plan}`: {source}")]
+    Profile {
+        /// The plan.
+        plan: String,
+        /// Why.
+        source: serde_json::Error,
+    },
     /// Another process holds the lock of opening for longer than can be right.
     #[error("call store: {path}: another process has been opening this store for {waited_s} s; end it, then try again")]
     Occupied {
@@ -132,6 +143,24 @@ impl Default for Retention {
         const DAY: u64 = 24 * 3600;
         let days = |n| Duration::from_secs(n * DAY);
         Self { recordings: days(30), transcripts: days(90), frustration: days(3), messages: days(30) }
+    /// What plans keep of callers, from their last call on.
+    pub profiles: Duration,
+    /// How callers sound when they are calm, from the last call in which that was measured.
+    pub calm_voices: Duration,
+}
+
+impl Default for Retention {
+    /// Thirty days for recordings, ninety for transcripts, three for frustration, a year for profiles, ninety for calm voices.
+    fn default() -> Self {
+        const DAY: u64 = 24 * 3600;
+        let days = |n| Duration::from_secs(n * DAY);
+        Self {
+            recordings: days(30),
+            transcripts: days(90),
+            frustration: days(3),
+            profiles: days(365),
+            calm_voices: days(90),
+        }
     }
 }
 

@@ -66,6 +66,17 @@ const STEPS: &[&str] = &[
     ) STRICT;
     CREATE INDEX callbacks_by_due ON callbacks (phase, due_ms);
     PRAGMA user_version = 4;",
+    "CREATE TABLE profiles (
+        plan       TEXT NOT NULL,
+        caller_key TEXT NOT NULL,
+        called_ms  INTEGER NOT NULL,
+        entries    TEXT NOT NULL,
+        calm_voice TEXT,
+        voice_ms   INTEGER,
+        PRIMARY KEY (plan, caller_key)
+    ) STRICT;
+    CREATE INDEX profiles_by_caller ON profiles (caller_key);
+    PRAGMA user_version = 3;",
 ];
 
 /// Applies the steps that the file lacks.

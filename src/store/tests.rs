@@ -1,7 +1,9 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
+use crate::call::profile::{Changes, Profile, VoiceChange};
 use crate::call::record::{Event, MediaStats, Outcome, Turn};
+use crate::dialplan::script::Kept;
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
@@ -123,6 +125,7 @@ async fn forgetting_leaves_no_byte_of_the_caller_and_nothing_else_is_touched() {
     }
     assert!(contains(&left, "the secret of b1"));
     assert_eq!(store.forget("+49 30 12345").await.expect("nothing left").calls, 0);
+    assert_eq!(store.forget("+49 30 12345").await.expect("nothing left"), Forgotten::default());
     assert!(matches!(store.forget("  ").await, Err(StoreError::EmptyNumber)));
 }
 
@@ -204,6 +207,7 @@ async fn a_file_of_the_first_version_keeps_its_calls() {
         "DROP TABLE calls;
          DROP TABLE messages;
          DROP TABLE callbacks;
+         DROP TABLE profiles;
          CREATE TABLE calls (id TEXT PRIMARY KEY NOT NULL, started_ms INTEGER NOT NULL, duration_ms INTEGER NOT NULL,
              caller TEXT NOT NULL, caller_key TEXT NOT NULL, called TEXT NOT NULL, transport TEXT NOT NULL,
              plan TEXT NOT NULL, outcome TEXT NOT NULL, frustration_peak REAL NOT NULL, has_recording INTEGER NOT NULL,
@@ -357,4 +361,105 @@ async fn a_file_of_a_newer_version_or_of_another_kind_is_refused() {
     fs::write(other.path().join(DATABASE), vec![b'x'; 5000]).expect("writable");
     let garbage = Store::open(other.path(), Retention::default()).await;
     assert!(matches!(garbage, Err(StoreError::Database(_))));
+}
+
+/// What a call keeps.
+fn keeping(values: &[(&str, Option<serde_json::Value>)], all_forgotten: bool) -> Changes {
+    let values = values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    Changes { kept: Kept { all_forgotten, values }, voice: VoiceChange::None }
+}
+
+#[tokio::test]
+async fn a_profile_is_of_one_caller_and_one_plan_and_each_name_is_changed_for_itself() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(folder.path()).await;
+    let names = ["speed".to_owned(), "intro_heard".to_owned()];
+    let bank = ("bank", names.as_slice());
+    let slow = keeping(&[("speed", Some("slow".into())), ("undeclared", Some(1.into()))], false);
+    assert!(store.keep(bank, "+49 30 1", &slow, 1_000).await.expect("kept"));
+    // Another call of the same number, which did not know of the first.
+    let heard = keeping(&[("intro_heard", Some(true.into()))], false);
+    assert!(store.keep(bank, "0049 (30) 1", &heard, 2_000).await.expect("kept"));
+    let values = store.profile("bank", "sip:+49301@trunk", 3_000).await.expect("read").values;
+    assert_eq!(serde_json::json!(values), serde_json::json!({"speed": "slow", "intro_heard": true}));
+    for (plan, number) in [("shop", "+49 30 1"), ("bank", "+49 30 2"), ("bank", "anonymous"), ("bank", "")] {
+        assert_eq!(store.profile(plan, number, 3_000).await.expect("read"), Profile::default(), "{plan} {number}");
+    }
+    // A name that the plan has no more is dropped, and one that is forgotten goes.
+    let gone = keeping(&[("speed", None)], false);
+    assert!(!store.keep(("bank", &names[..1]), "+49301", &gone, 4_000).await.expect("kept"));
+    assert_eq!(store.profiles("+49301").await.expect("read"), []);
+    assert!(!contains(&all_bytes(folder.path()), "intro_heard"));
+}
+
+#[tokio::test]
+async fn nothing_is_kept_of_a_caller_without_a_number() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(folder.path()).await;
+    let names = ["secret".to_owned()];
+    let kept = keeping(&[("secret", Some("4711-secret".into()))], false);
+    for nobody in ["anonymous", "anonymous@127.0.0.1", "", "sip:anonymous@anonymous.invalid"] {
+        assert!(!store.keep(("bank", &names), nobody, &kept, 1_000).await.expect("no error"), "{nobody}");
+    }
+    assert!(!contains(&all_bytes(folder.path()), "4711-secret"));
+}
+
+#[tokio::test]
+async fn profiles_go_by_forgetting_and_by_age_without_a_byte_left() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let retention = Retention { profiles: Duration::from_secs(24 * 3600), ..Retention::default() };
+    let store = Store::open(folder.path(), retention).await.expect("a store");
+    let names = ["note".to_owned()];
+    let note = |text: &str| keeping(&[("note", Some(text.into()))], false);
+    for (number, text) in [("1", "of-the-first"), ("2", "of-the-second"), ("3", "of-the-third")] {
+        store.keep(("bank", &names), number, &note(text), 0).await.expect("kept");
+    }
+    store.save(&record("a", "1", 0)).await.expect("saved");
+    assert_eq!(store.forget("1").await.expect("forgotten"), Forgotten { calls: 1, profiles: 1 });
+    // The second calls again, the third does not.
+    store.keep(("bank", &names), "2", &Changes::default(), DAY_MS).await.expect("kept");
+    assert_eq!(store.profile("bank", "3", DAY_MS + 1).await.expect("read"), Profile::default(), "too old to be used");
+    assert_eq!(store.expire(DAY_MS + 1).await.expect("expired").profiles, 1);
+    let all = store.keep(("bank", &names), "2", &keeping(&[], true), DAY_MS).await.expect("kept");
+    let bytes = all_bytes(folder.path());
+    assert!(!all && !["first", "second", "third"].iter().any(|text| contains(&bytes, &format!("of-the-{text}"))));
+}
+
+#[tokio::test]
+async fn two_calls_of_one_number_at_once_lose_nothing_of_each_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(folder.path()).await;
+    let names: Vec<String> = (0..20).map(|n| format!("n{n}")).collect();
+    let some = async |names: &[String], all: &[String]| {
+        for name in names {
+            store.keep(("bank", all), "1", &keeping(&[(name, Some(1.into()))], false), 0).await.expect("kept");
+        }
+    };
+    tokio::join!(some(&names[..10], &names), some(&names[10..], &names));
+    assert_eq!(store.profile("bank", "1", 0).await.expect("read").values.len(), 20);
+}
+
+#[tokio::test]
+async fn how_a_caller_sounds_goes_earlier_than_the_rest_and_when_they_take_it_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let retention = Retention { calm_voices: Duration::from_secs(24 * 3600), ..Retention::default() };
+    let store = Store::open(folder.path(), retention).await.expect("a store");
+    let names = ["agreed".to_owned()];
+    let voice = serde_json::from_str(r#"{"weights": 7654321, "usual": -3.5, "seconds": 9.0}"#).expect("a voice");
+    let agreed = |voice| Changes { voice, ..keeping(&[("agreed", Some(true.into()))], false) };
+    for number in ["1", "2"] {
+        store.keep(("bank", &names), number, &agreed(VoiceChange::Kept(voice)), 0).await.expect("kept");
+    }
+    let of = async |number, now_ms| store.profile("bank", number, now_ms).await.expect("read");
+    assert_eq!(of("1", 1).await.calm_voice, Some(voice));
+    assert_eq!(store.profiles("1").await.expect("read")[0].calm_voice, Some(voice));
+    // A call that tells nothing of it leaves it, and its age.
+    store.keep(("bank", &names), "1", &agreed(VoiceChange::None), DAY_MS).await.expect("kept");
+    assert_eq!(of("1", DAY_MS).await.calm_voice, Some(voice));
+    assert_eq!(of("1", DAY_MS + 1).await.calm_voice, None, "too old to be used");
+    store.keep(("bank", &names), "2", &agreed(VoiceChange::Forgotten), 1).await.expect("kept");
+    assert_eq!(of("2", 2).await.calm_voice, None);
+    assert_eq!(store.expire(DAY_MS + 1).await.expect("expired").calm_voices, 1);
+    assert_eq!(of("1", DAY_MS + 1).await.values.len(), 1, "the rest stays");
+    assert!(!contains(&all_bytes(folder.path()), "7654321"));
 }

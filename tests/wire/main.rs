@@ -15,6 +15,7 @@ mod device;
 mod house;
 mod keypad;
 mod memory;
+mod returning;
 mod rfc4475;
 mod ringer;
 mod served;

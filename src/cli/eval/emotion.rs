@@ -23,7 +23,7 @@ use anyhow::Context;
 use self::corpus::Clip;
 use self::measure::{Row, measure};
 use self::report::Report;
-use self::score::score;
+use self::score::{returning, score};
 use self::training::AUGMENTED;
 use crate::cli::Format;
 use crate::speech::emotion::ProsodyModel;
@@ -126,6 +126,7 @@ fn held_out(
     let model_of = |speaker: &str| &models[speakers.iter().position(|s| *s == speaker).unwrap_or(0)];
     let scripts = calls::scripts()?;
     let mut report = Report::default();
+    let mut heard: Vec<(&str, Vec<Row>)> = Vec::new();
     for (condition, (name, shift)) in conditions.iter().enumerate() {
         let work: Vec<usize> = (0..clips.len()).collect();
         let seed_of = |i: usize| seed.wrapping_add(i as u64 * 7 + condition as u64);
@@ -144,7 +145,21 @@ fn held_out(
                 report.calls.get_or_insert_default().play(script, &own, model_of(speaker), number + s);
             }
         }
+        // Another pitch is another speaker, and nobody's other call.
+        if shift.speed == 1.0 {
+            heard.push((name, measured.into_iter().map(|m| m.row).collect()));
+        }
     }
+    let (mut same, mut other) = (Vec::new(), Vec::new());
+    for (at, (_, now)) in heard.iter().enumerate() {
+        same.extend(returning(now, now, |row| model_of(&row.speaker)));
+        for step in [1, 5] {
+            let (_, before) = &heard[(at + step) % heard.len()];
+            other.extend(returning(before, now, |row| model_of(&row.speaker)));
+        }
+    }
+    report.returning("by the same telephone", &same);
+    report.returning("by another telephone", &other);
     Ok(report)
 }
 

@@ -60,7 +60,10 @@ impl<'a> Compiler<'a, '_> {
             }
             return;
         }
-        let transfers = state.steps.iter().any(|g| g.when.is_none() && matches!(g.step, Step::Transfer { .. }));
+        let transfers = state
+            .steps
+            .iter()
+            .any(|g| g.when.is_none() && matches!(g.step, Step::Transfer { .. } | Step::Switch { .. }));
         if !transfers {
             let message = format!("the state `{}` can run off its end", state.name);
             let help = "let it listen, go to a state, transfer or end, in a step without `when`";
@@ -169,7 +172,7 @@ fn goes_to(step: &Step) -> Vec<usize> {
         Step::Goto(to) | Step::Call(to) => vec![*to],
         Step::Ask(ask) => ask.failed.into_iter().collect(),
         Step::Fetch(fetch) => fetch.failed.into_iter().collect(),
-        Step::Transfer { failed, .. } => failed.iter().copied().collect(),
+        Step::Transfer { failed, .. } | Step::Switch { failed, .. } => failed.iter().copied().collect(),
         Step::Think(thinking) => {
             let tools = thinking.tools.iter().filter_map(|(_, tool)| match tool.kind {
                 ToolKind::Goto(to) => Some(to),
@@ -180,7 +183,7 @@ fn goes_to(step: &Step) -> Vec<usize> {
         Step::Callback(callback) => [callback.to].into_iter().chain(callback.failed).collect(),
         Step::Voicemail(voicemail) => voicemail.empty.into_iter().chain(voicemail.failed).collect(),
         Step::Say { .. } | Step::Play { .. } | Step::Listen { .. } | Step::Set(_) => Vec::new(),
-        Step::Return | Step::Notify(_) | Step::End => Vec::new(),
+        Step::Keep(_) | Step::Forget(_) | Step::Return | Step::Notify(_) | Step::End => Vec::new(),
     }
 }
 
@@ -198,6 +201,8 @@ fn certain_next(steps: &[Guarded]) -> Option<usize> {
                 | Step::Think(_),
                 _,
             ) => {}
+            (Step::Say { .. } | Step::Play { .. } | Step::Set(_) | Step::Keep(_) | Step::Forget(_), _) => {}
+            (Step::Fetch(_) | Step::Notify(_) | Step::Think(_), _) => {}
             (Step::Goto(to) | Step::Call(to), None) => return Some(*to),
             _ => return None,
         }

@@ -77,7 +77,8 @@ impl Compiler<'_, '_> {
             let waits = state.steps.iter().any(|g| matches!(g.step, Step::Listen { .. } | Step::Ask(_)));
             ends[at] = waits && !(shared.rules.is_empty() && state.shared.rules.is_empty());
             for guarded in &state.steps {
-                ends[at] |= matches!(guarded.step, Step::End | Step::Transfer { .. } | Step::Return);
+                ends[at] |=
+                    matches!(guarded.step, Step::End | Step::Transfer { .. } | Step::Switch { .. } | Step::Return);
                 goes_to(&guarded.step).into_iter().for_each(|to| from[to].push(at));
             }
             let routes = state.shared.routes.iter().chain(&shared.routes).filter(|_| waits);
@@ -208,6 +209,11 @@ fn goes_to(step: &Step) -> Vec<usize> {
         Step::Callback(callback) => one(&callback.failed),
         Step::Voicemail(voicemail) => voicemail.empty.into_iter().chain(voicemail.failed).collect(),
         _ => Vec::new(),
+        Step::Goto(to) | Step::Call(to) => Some(*to),
+        Step::Ask(ask) => ask.failed,
+        Step::Fetch(fetch) => fetch.failed,
+        Step::Transfer { failed, .. } | Step::Switch { failed, .. } => *failed,
+        _ => None,
     }
 }
 
@@ -227,6 +233,9 @@ fn without_waiting(state: &State) -> Vec<usize> {
                 | Step::Voicemail(_)
                 | Step::Goto(_)
                 | Step::Transfer { .. }
+                | Step::Goto(_)
+                | Step::Transfer { .. }
+                | Step::Switch { .. }
                 | Step::End
                 | Step::Return
         );

@@ -53,6 +53,8 @@ impl Compiler<'_, '_> {
             RawVerb::Set(values) => {
                 Some(Step::Set(values.iter().map(|(name, value)| (name.text.clone(), self.assigned(value))).collect()))
             }
+            RawVerb::Keep(values) => Some(Step::Keep(values.iter().filter_map(|kept| self.keep(kept)).collect())),
+            RawVerb::Forget(names) => Some(self.forget(names)),
             RawVerb::Goto(name) => self.state_named(name).map(Step::Goto),
             RawVerb::Call(name) => self.state_named(name).map(Step::Call),
             RawVerb::Return => Some(Step::Return),
@@ -64,6 +66,10 @@ impl Compiler<'_, '_> {
             RawVerb::Transfer(transfer) => Some(self.transfer(transfer)),
             RawVerb::Voicemail(voicemail) => Some(self.voicemail(voicemail)),
             RawVerb::Callback(callback) => self.callback(callback, raw),
+            RawVerb::Switch { number, failed } => Some(Step::Switch {
+                number: self.number(number),
+                failed: failed.as_ref().and_then(|name| self.state_named(name)),
+            }),
             RawVerb::End => Some(Step::End),
         };
         Some(Guarded { when, step: step? })
@@ -206,6 +212,17 @@ impl Compiler<'_, '_> {
             empty: raw.empty.as_ref().and_then(|name| self.state_named(name)),
             failed: raw.failed.as_ref().and_then(|name| self.state_named(name)),
         }))
+    /// A number that callers could have dialled, as the configuration's routes have it.
+    fn number(&mut self, text: &Scalar) -> String {
+        let written = text.text.trim();
+        let graphic = written.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-_.#".contains(&byte));
+        if written.is_empty() || !graphic {
+            let message = format!("`{}` is no number of a route", short(written));
+            let help =
+                "the number that the other plan answers, as `[[route]]` of the configuration has it: `switch: 200`";
+            self.report.error_help(&text.at, Code::BadTarget, message, help);
+        }
+        written.to_string()
     }
 
     fn transfer(&mut self, raw: &RawTransfer) -> Step {

@@ -131,6 +131,7 @@ impl Compiler<'_, '_> {
                     self.report.error_help(&at, Code::BadTemplate, "the slots are used as a whole", help);
                 }
                 ("caller", field) => self.caller_use(at, field),
+                ("profile", field) => self.profile_use(at, field),
                 ("value", _) if self.value_of.is_some() => {
                     let slot = self.value_of.unwrap_or_default();
                     let at = self.report.locate(at, "value");
@@ -148,7 +149,7 @@ impl Compiler<'_, '_> {
                     let message = format!("nothing declares `{}`", short(root));
                     let known = RESERVED
                         .iter()
-                        .take(9)
+                        .take(10)
                         .chain(&["today", "now", "weekday", "hour"])
                         .chain(FUNCTIONS)
                         .copied()

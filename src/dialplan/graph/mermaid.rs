@@ -16,7 +16,7 @@ pub(super) fn draw(picture: &Picture<'_>) -> String {
             Node::Anywhere => ("{{", "}}"),
             Node::To(End::State(_)) if picture.is_start(node) => ("([", "])"),
             Node::To(End::State(_)) => ("[", "]"),
-            Node::To(End::Human(_)) => ("[/", "/]"),
+            Node::To(End::Human(_) | End::Line(_)) => ("[/", "/]"),
             Node::To(End::Over) => ("((", "))"),
         };
         // Writing to a String cannot fail.

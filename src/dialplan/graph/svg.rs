@@ -78,7 +78,7 @@ pub(super) fn draw(picture: &Picture<'_>) -> String {
 fn boxed(out: &mut String, picture: &Picture<'_>, node: &Node, (x, y): (f64, f64)) {
     let class = match node {
         Node::Anywhere => "box anywhere",
-        Node::To(End::Human(_)) => "box human",
+        Node::To(End::Human(_) | End::Line(_)) => "box human",
         Node::To(End::Over) => "box over",
         Node::To(End::State(_)) if picture.is_start(node) => "box start",
         Node::To(End::State(_)) => "box",

@@ -1,5 +1,6 @@
 //! A scenario as written.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::civil::DateTime;
@@ -52,6 +53,7 @@ pub(in super::super) fn read(node: &Node, plan: Option<&Plan>, report: &mut Repo
         "snapshot",
         "turns",
     ];
+    const KEYS: &[&str] = &["scenario", "caller", "profile", "at", "fetches", "thinks", "agents", "snapshot", "turns"];
     let mut f = Fields::new(node, "a scenario", KEYS, report)?;
     let name = f.required_text("scenario").map(|name| name.text).unwrap_or_default();
     let (at, agents, messages) = (clock(&mut f), agents(&mut f), messages(&mut f));
@@ -62,6 +64,12 @@ pub(in super::super) fn read(node: &Node, plan: Option<&Plan>, report: &mut Repo
     caller.insert("number".into(), NUMBER.into());
     for (field, node) in f.entries("caller") {
         caller.insert(field.text.clone(), value(node));
+    }
+    let names = Names { plan };
+    let mut profile = BTreeMap::new();
+    for (name, node) in f.entries("profile") {
+        names.profile(name, f.report);
+        profile.insert(name.text.clone(), value(node));
     }
     let fetches = f.list("fetches").iter().filter_map(|node| stub(node, f.report)).collect();
     let thinks = f.list("thinks").iter().filter_map(|node| thought(node, f.report)).collect();
@@ -86,6 +94,7 @@ pub(in super::super) fn read(node: &Node, plan: Option<&Plan>, report: &mut Repo
         snapshot,
         turns,
     })
+    Some(Scenario { name, caller: caller.into(), profile, at, fetches, thinks, agents, snapshot, turns })
 }
 
 /// A model's answer: a text, `{tool: NAME, args: {…}}` or `{fails: WHY}`.
@@ -344,6 +353,7 @@ fn one(key: &str, text: &Scalar, names: &Names<'_>, report: &mut Report<'_>) -> 
     const OUTCOMES: &[(&str, Outcome)] = &[
         ("completed", Outcome::Completed),
         ("handed_over", Outcome::HandedOver),
+        ("switched", Outcome::Switched),
         ("caller_hung_up", Outcome::CallerHungUp),
         ("open", Outcome::Open),
     ];
@@ -396,6 +406,13 @@ impl Names<'_> {
         let message = format!("the plan has no intent `{}`", short(&name.text));
         let known = plan.intents().iter().map(|intent| intent.name.as_str()).chain(["none"]);
         report.unknown(&name.at, Code::UnknownIntent, message, &name.text, known);
+    }
+
+    fn profile(&self, name: &Scalar, report: &mut Report<'_>) {
+        let Some(plan) = self.plan.filter(|plan| !plan.profile().contains(&name.text)) else { return };
+        let message = format!("the plan keeps no `{}` of its callers", short(&name.text));
+        let known = plan.profile().iter().map(String::as_str);
+        report.unknown(&name.at, Code::UndeclaredVariable, message, &name.text, known);
     }
 
     fn slot(&self, name: &Scalar, report: &mut Report<'_>) {

@@ -12,6 +12,8 @@ pub(in super::super) const VERBS: &[(&str, &[&str])] = &[
     ("ask", &["prompt", "confirm", "tries", "failed", "timeout", "patience"]),
     ("listen", &["timeout", "patience"]),
     ("set", &[]),
+    ("keep", &[]),
+    ("forget", &[]),
     ("goto", &[]),
     ("call", &[]),
     ("return", &[]),
@@ -21,6 +23,7 @@ pub(in super::super) const VERBS: &[(&str, &[&str])] = &[
     ("transfer", &["reason", "failed", "blind"]),
     ("voicemail", &["mailbox", "longest", "silence", "empty", "failed"]),
     ("callback", &["number", "at", "within", "reason", "failed"]),
+    ("switch", &["failed"]),
     ("end", &[]),
 ];
 
@@ -41,11 +44,22 @@ pub(in super::super) struct RawStep {
 /// What it does.
 #[derive(Debug)]
 pub(in super::super) enum RawVerb {
-    Say { text: Mooded, interruptible: bool },
+    Say {
+        text: Mooded,
+        interruptible: bool,
+    },
     Play(Box<RawPlay>),
     Ask(Box<RawAsk>),
-    Listen { wordings: Vec<Scalar>, timeout: Option<Scalar>, patience: Option<Scalar> },
+    Listen {
+        wordings: Vec<Scalar>,
+        timeout: Option<Scalar>,
+        patience: Option<Scalar>,
+    },
     Set(Vec<(Scalar, Scalar)>),
+    /// In the caller's profile.
+    Keep(Vec<(Scalar, Scalar)>),
+    /// These of the profile; without a name all of it.
+    Forget(Vec<Scalar>),
     Goto(Scalar),
     Call(Scalar),
     Return,
@@ -55,6 +69,11 @@ pub(in super::super) enum RawVerb {
     Transfer(Box<RawTransfer>),
     Voicemail(Box<RawVoicemail>),
     Callback(Box<RawCallback>),
+    /// The plan that answers this number takes over.
+    Switch {
+        number: Scalar,
+        failed: Option<Scalar>,
+    },
     End,
 }
 
@@ -200,7 +219,9 @@ pub(super) fn step(node: &Node, report: &mut Report<'_>) -> Option<RawStep> {
         }
         "ask" => ask(&mut f)?,
         "listen" => listen(&mut f)?,
-        "set" => RawVerb::Set(set(&mut f)),
+        "set" => RawVerb::Set(values(&mut f, "set")),
+        "keep" => RawVerb::Keep(values(&mut f, "keep")),
+        "forget" => RawVerb::Forget(f.texts("forget")),
         "goto" => RawVerb::Goto(f.required_text("goto")?),
         "call" => RawVerb::Call(f.required_text("call")?),
         "return" => {
@@ -233,6 +254,10 @@ pub(super) fn step(node: &Node, report: &mut Report<'_>) -> Option<RawStep> {
             let failed = way_out(&mut f, "failed");
             let blind = f.switch("blind").unwrap_or(false);
             RawVerb::Transfer(Box::new(RawTransfer { target: target?, reason, failed, blind }))
+        }
+        "switch" => {
+            let (number, failed) = (f.required_text("switch"), way_out(&mut f));
+            RawVerb::Switch { number: number?, failed }
         }
         _ => {
             if let Some(node) = f.get("end") {
@@ -306,11 +331,12 @@ fn listen(f: &mut Fields<'_, '_, '_>) -> Option<RawVerb> {
     Some(RawVerb::Listen { wordings, timeout: f.text("timeout"), patience: f.text("patience") })
 }
 
-fn set(f: &mut Fields<'_, '_, '_>) -> Vec<(Scalar, Scalar)> {
-    if f.get("set").is_none() {
-        f.missing("set");
+/// Of `set` and `keep`: names and their values.
+fn values(f: &mut Fields<'_, '_, '_>, verb: &str) -> Vec<(Scalar, Scalar)> {
+    if f.get(verb).is_none() {
+        f.missing(verb);
     }
-    pairs(f, "set")
+    pairs(f, verb)
 }
 
 /// A map of names and texts.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::markup;
 use super::super::plan::{Assigned, Route, Step};
 use super::understand::Meaning;
 use super::walk::{Asked, Back, FETCH_COST, MAX_RETURNS, NOTIFY_COST, Pause, Return, Script, Wait};
@@ -24,7 +25,7 @@ impl Script {
                 let said = text.as_ref().and_then(|words| self.filled(words));
                 let (text, masked) = said.unwrap_or_default();
                 let (clip, interruptible) = (Some(clip.clone()), *interruptible);
-                self.out.push_back(Action::Say(Say { text, interruptible, clip, masked }));
+                self.out.push_back(Action::Say(Say { text, interruptible, pace: markup::PACE, clip, masked }));
                 false
             }
             Step::Ask(ask) => {
@@ -40,6 +41,14 @@ impl Script {
             }
             Step::Set(values) => {
                 values.iter().for_each(|(name, value)| self.assign(name, value));
+                false
+            }
+            Step::Keep(values) => {
+                values.iter().for_each(|(place, value)| self.keep(*place, value));
+                false
+            }
+            Step::Forget(places) => {
+                self.forget(places.as_deref());
                 false
             }
             Step::Goto(state) => {
@@ -76,6 +85,8 @@ impl Script {
             Step::Callback(callback) => self.book(callback),
             Step::Voicemail(voicemail) => {
                 self.take_message(voicemail);
+            Step::Switch { number, .. } => {
+                self.switch(number);
                 true
             }
             Step::End => {
@@ -122,7 +133,14 @@ impl Script {
     }
 
     fn assign(&mut self, name: &str, value: &Assigned) {
-        let value = match value {
+        if let Some(value) = self.worth(name, value) {
+            self.variables.values.insert(name.to_string(), value);
+        }
+    }
+
+    /// What `name` is set to; `None`, and trouble reported, when it cannot be told.
+    pub(super) fn worth(&mut self, name: &str, value: &Assigned) -> Option<minijinja::Value> {
+        match value {
             Assigned::Literal(value) => Some(value.clone()),
             Assigned::Expression(source) => match self.plan.templates.eval(source, self.scope()) {
                 Ok(value) => Some(value),
@@ -132,9 +150,6 @@ impl Script {
                 }
             },
             Assigned::Text(words) => self.filled(words).map(|(text, _)| text.into()),
-        };
-        if let Some(value) = value {
-            self.variables.values.insert(name.to_string(), value);
         }
     }
 

@@ -186,7 +186,7 @@ impl Script {
     }
 
     /// A goodbye, which is never cut off.
-    fn farewell(&mut self, line: &str) {
+    pub(super) fn farewell(&mut self, line: &str) {
         let line = lines::in_language(line, &self.plan.language).to_string();
         self.say_text(line, false, false);
         self.end();

@@ -26,6 +26,8 @@ pub(super) struct Variables {
     /// By the slot's index; one that is being confirmed is there already.
     pub(super) slots: Vec<Option<String>>,
     pub(super) values: BTreeMap<String, Value>,
+    /// What is known of the caller from earlier calls and from this one.
+    pub(super) profile: BTreeMap<String, Value>,
     pub(super) frustration: f32,
     pub(super) mood: Mood,
     /// Arousal, and how frustration and arousal have moved.
@@ -47,6 +49,7 @@ impl Variables {
             caller: BTreeMap::new(),
             slots: vec![None; plan.slots.len()],
             values: BTreeMap::new(),
+            profile: BTreeMap::new(),
             frustration: 0.0,
             mood: Mood::Calm,
             voice: [0.0; 3],
@@ -123,6 +126,7 @@ impl Script {
         let own = [
             ("caller", Value::from_pairs(v.caller.iter().map(|(name, value)| (name.as_str(), value.clone())))),
             ("slots", Value::from_pairs(slots)),
+            ("profile", Value::from_pairs(v.profile.iter().map(|(name, value)| (name.as_str(), value.clone())))),
             ("frustration", rounded(v.frustration)),
             ("mood", Value::from(mood)),
             ("arousal", rounded(v.voice[0])),
@@ -177,7 +181,8 @@ impl Script {
 
     pub(super) fn say_text(&mut self, text: String, interruptible: bool, masked: bool) {
         if !text.is_empty() {
-            self.out.push_back(super::Action::Say(Say { text, interruptible, clip: None, masked }));
+            let pace = self.pace();
+            self.out.push_back(super::Action::Say(Say { text, interruptible, pace, clip: None, masked }));
         }
     }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use jiff::civil::DateTime;
 
-use super::super::plan::{Plan, State, Step};
+use super::super::plan::{Condition, Plan, State, Step};
 use super::think::{Answer, Exchanges};
 use super::understand::Meaning;
 use super::variables::Variables;
@@ -56,6 +56,8 @@ pub(super) enum Wait {
     Recording,
     /// A call back is being noted.
     Booking,
+    /// Another plan is about to take over.
+    Switching,
     Ended,
 }
 
@@ -140,10 +142,15 @@ pub struct Script {
     pub(super) budget: u32,
     pub(super) expect: Option<Expect>,
     pub(super) reason: String,
+    /// What the call changes in the caller's profile.
+    pub(super) kept: super::Kept,
+    /// When how the caller sounds may be kept, by the plan that took the call.
+    pub(super) calm_voice: Option<Condition>,
     /// Whether feelings are inferred in this call.
     feels: bool,
     /// The state in which the call begins, where that is not the plan's start.
     pub(super) begins: Option<usize>,
+    pub(super) feels: bool,
     pub(super) out: VecDeque<Action>,
     pub(super) watched: super::look::Watched,
 }
@@ -179,6 +186,8 @@ impl Script {
             budget: MAX_STEPS,
             expect: None,
             reason: String::new(),
+            kept: super::Kept::default(),
+            calm_voice: plan.calm_voice.clone(),
             feels: true,
             begins: None,
             out: VecDeque::new(),
@@ -224,6 +233,7 @@ impl Script {
             (Wait::Checking { item, tries }, Input::Fetched(result)) => self.checked(item, tries, result),
             (Wait::Booking, Input::Booked(result)) => self.booked(result),
             (Wait::Recording, Input::Recorded(result)) => self.recorded(result),
+            (Wait::Switching, Input::NotSwitched(why)) => self.not_switched(&why),
             (Wait::Transferring(back), Input::TransferFailed(failure)) => self.transfer_failed(back, failure),
             (Wait::Pause(pause), input @ (Input::Heard(_) | Input::Keys(_) | Input::NoInput)) => {
                 let meaning = self.understand(pause, input);

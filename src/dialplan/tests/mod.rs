@@ -11,7 +11,9 @@ mod guide;
 mod limits;
 mod messages;
 mod parts;
+mod profile;
 mod services;
+mod switch;
 mod think;
 
 use std::sync::Arc;
@@ -114,7 +116,8 @@ fn written(action: Action) -> String {
         Action::Entered { state } => format!("in {state}"),
         Action::Say(say) => {
             let mark = format!("{}{}", if say.interruptible { "" } else { "!" }, if say.masked { "*" } else { "" });
-            format!("{}{mark} {}", if say.clip.is_some() { "play" } else { "say" }, say.text)
+            let pace = if say.pace == 100 { String::new() } else { format!(" at {} %", say.pace) };
+            format!("{}{mark}{pace} {}", if say.clip.is_some() { "play" } else { "say" }, say.text)
         }
         Action::Listen(listen) => {
             use super::script::Expect;
@@ -140,6 +143,7 @@ fn written(action: Action) -> String {
         Action::CallBack(wish) => format!("call back {} {} in {}: {}", wish.number, wish.due, wish.state, wish.reason),
         Action::Record(record) => format!("record {} {:?} {:?}", record.mailbox, record.longest, record.silence),
         Action::Transfer(transfer) => format!("transfer {} ({})", transfer.target, transfer.reason),
+        Action::Switch { number } => format!("switch {number}"),
         Action::End => "end".into(),
         Action::Trouble { what } => format!("trouble {what}"),
     }

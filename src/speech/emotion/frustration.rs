@@ -14,6 +14,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::calm_voice::CalmVoice;
 use super::model::ProsodyModel;
 use super::words::{self, Sign};
 use crate::speech::baseline::{Baseline, Change};
@@ -163,6 +164,8 @@ pub struct Frustration {
     config: Config,
     model: Arc<ProsodyModel>,
     baseline: Baseline,
+    /// From earlier calls.
+    kept: Option<CalmVoice>,
     /// The voice's part of the log-odds.
     voice: f32,
     /// Turns in a row that were clearly raised.
@@ -190,6 +193,7 @@ impl Frustration {
             config,
             model,
             baseline: Baseline::default(),
+            kept: None,
             voice: 0.0,
             raised: 0,
             words: 0.0,
@@ -203,6 +207,16 @@ impl Frustration {
             past: [(sigmoid(PRIOR), 0.0); TREND + 1],
             arousal: 0.0,
         }
+    }
+
+    /// A caller of whom is known how they sound when they are calm.
+    pub fn recall(&mut self, kept: CalmVoice) {
+        self.kept = Some(kept).filter(|kept| self.model.knows(kept));
+    }
+
+    /// What may be kept of how the caller sounds when they are calm; `None` when this call does not tell.
+    pub fn calm_voice(&self) -> Option<CalmVoice> {
+        self.model.calm_voice(&self.baseline, self.kept)
     }
 
     /// Takes a finished utterance: how it was said, what was said, and what it meant for the dialogue. Asking for a
@@ -275,7 +289,9 @@ impl Frustration {
     /// How much the score can be relied on, 0..1: how much voice was heard and how clearly, whether there is a baseline,
     /// and whether words or events speak.
     pub fn confidence(&self) -> f32 {
-        let voice = self.voice_confidence * (0.6 + 0.4 * self.baseline.confidence());
+        let known = self.baseline.confidence();
+        let known = known + (1.0 - known) * self.kept.map_or(0.0, |kept| kept.confidence());
+        let voice = self.voice_confidence * (0.6 + 0.4 * known);
         let spoken = 1.0 - (-(self.words.abs() + self.events_part())).exp();
         1.0 - (1.0 - voice.clamp(0.0, 1.0)) * (1.0 - spoken)
     }
@@ -310,8 +326,9 @@ impl Frustration {
         if confidence <= 0.0 {
             return;
         }
-        let logit = self.model.logit(features, &self.baseline);
-        self.probability = self.model.probability(features, &self.baseline);
+        let kept = self.kept.as_ref();
+        let logit = self.model.logit_of(features, &self.baseline, kept);
+        self.probability = self.model.probability_of(features, &self.baseline, kept);
         self.change = self.baseline.change(features);
         // Relative to the threshold of the model, so that this does not depend on how its classes were weighted.
         let beyond = (logit - self.model.threshold_logit()).clamp(-3.0, 4.0);
@@ -321,7 +338,9 @@ impl Frustration {
         self.raised = if evidence >= CLEARLY { self.raised.saturating_add(1) } else { 0 };
         self.voice += if evidence > self.voice { RISE } else { FALL } * (evidence - self.voice);
         if !self.baseline.is_full() {
-            self.baseline.learn(features, self.model.logit_alone(features));
+            // Who is known to speak otherwise when calm is not learned as calm.
+            let doubt = self.model.logit_of(features, &Baseline::default(), kept);
+            self.baseline.learn(features, doubt);
         }
     }
 

@@ -4,12 +4,14 @@
 //! Hears nothing itself: it takes [`crate::speech::prosody::Features`], words and events.
 
 mod calibration;
+mod calm_voice;
 mod fit;
 mod frustration;
 mod model;
 mod words;
 
 pub use calibration::Calibration;
+pub use calm_voice::CalmVoice;
 pub use fit::{Fitted, Sample, fit, solve};
 pub use frustration::{Config, Event, Frustration, Mood};
 pub use model::{Head, ModelError, ProsodyModel};

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::calibration::Calibration;
+use super::calm_voice::CalmVoice;
 use super::fit::Fitted;
 use crate::speech::baseline::Baseline;
 use crate::speech::prosody::Features;
@@ -37,6 +38,8 @@ const FORMAT: u32 = 2;
 /// Louder than usual by more than the first (dB) adds the second a dB, at most the third: EmoDB's levels are made alike, so
 /// this cannot be learned from it; loudness alone must never decide.
 const LOUDER: (f32, f32, f32) = (2.0, 0.1, 1.0);
+/// A baseline of less than this confidence is nothing to keep: too little was heard, or it was not calm.
+const WORTH_KEEPING: f32 = 0.4;
 
 /// One parameter's part.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -102,6 +105,21 @@ impl Head {
         }
         let valid = self.bias.is_finite() && self.calibration.is_valid();
         if valid { Ok(()) } else { Err(ModelError::Range("bias or calibration".into())) }
+    }
+
+    /// What the parameters alone come to, from zero: of two such sums the difference is that of two voices.
+    fn weighed(&self, values: &[f32; Features::COUNT]) -> f64 {
+        self.terms.iter().map(|term| term.weight * f64::from(values[term.place]) / term.scale).sum()
+    }
+
+    /// The sum for a difference that is known as a whole. It is held within what all parameters make that are off by one
+    /// scale each, since none of them can be held for itself.
+    fn sum_of(&self, difference: f64, alone: f32) -> f32 {
+        let usual: f64 = self.terms.iter().map(|term| term.weight * term.mean / term.scale).sum();
+        let reach: f64 = self.terms.iter().map(|term| term.weight.abs()).sum();
+        let parts = (difference - usual).clamp(-reach, reach);
+        let sum = self.bias + parts + self.alone.as_ref().map_or(0.0, |term| term.part(alone));
+        self.calibration.apply(sum) as f32
     }
 
     fn sum(&self, values: &[f32; Features::COUNT], alone: f32) -> f32 {
@@ -207,9 +225,52 @@ impl ProsodyModel {
         alone + sure * (against - alone)
     }
 
+    /// The same of a caller who is known from earlier calls: as long as this call has no baseline of its own, what was kept
+    /// stands in for it, with less confidence.
+    pub fn logit_of(&self, features: &Features, baseline: &Baseline, kept: Option<&CalmVoice>) -> f32 {
+        let logit = self.logit(features, baseline);
+        let Some(kept) = kept.filter(|kept| self.knows(kept)) else { return logit };
+        if features.voiced_s < Features::ENOUGH_VOICED_S {
+            return logit;
+        }
+        let alone = self.logit_alone(features);
+        let difference = self.against_baseline.weighed(&features.values()) - f64::from(kept.usual);
+        let against = self.against_baseline.sum_of(difference, alone);
+        logit + (1.0 - baseline.confidence()) * kept.confidence() * (against - alone)
+    }
+
+    /// What may be kept of a caller's calm voice after a call, with what was kept before.
+    pub fn calm_voice(&self, baseline: &Baseline, earlier: Option<CalmVoice>) -> Option<CalmVoice> {
+        if baseline.confidence() < WORTH_KEEPING {
+            return None;
+        }
+        let usual = self.against_baseline.weighed(baseline.mean()) as f32;
+        Some(CalmVoice::new(self.id(), usual, baseline.calm_s())?.after(earlier))
+    }
+
+    /// Whether what was kept was measured by these very weights.
+    pub fn knows(&self, kept: &CalmVoice) -> bool {
+        kept.weights == self.id()
+    }
+
+    /// Tells these weights from others.
+    fn id(&self) -> u32 {
+        let head = &self.against_baseline;
+        let numbers = head.terms.iter().flat_map(|term| [term.weight, term.scale, term.mean]).chain([head.bias]);
+        let names = head.terms.iter().flat_map(|term| term.name.bytes());
+        // FNV-1a.
+        let bytes = numbers.flat_map(f64::to_le_bytes).chain(names);
+        bytes.fold(0x811c_9dc5, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+    }
+
     /// Probability of anger, 0..1.
     pub fn probability(&self, features: &Features, baseline: &Baseline) -> f32 {
-        1.0 / (1.0 + (-self.logit(features, baseline)).exp())
+        self.probability_of(features, baseline, None)
+    }
+
+    /// The same of a caller who may be known from earlier calls.
+    pub fn probability_of(&self, features: &Features, baseline: &Baseline, kept: Option<&CalmVoice>) -> f32 {
+        1.0 / (1.0 + (-self.logit_of(features, baseline, kept)).exp())
     }
 
     /// The probability from which an utterance is called angry.
@@ -287,6 +348,33 @@ mod tests {
         }
         assert!(before < 0.0, "the same as ever: {before}");
         assert!(model.logit(&voiced(8.0), &baseline) > 2.0, "clearly above their own usual");
+    }
+
+    #[test]
+    fn what_was_kept_stands_in_for_a_baseline_until_there_is_one() {
+        let model = model(2.0);
+        let (usual, raised) = (voiced(0.0), voiced(8.0));
+        let mut first = Baseline::default();
+        assert_eq!(model.calm_voice(&first, None), None, "nothing was heard");
+        first.learn(&usual, -2.0);
+        first.learn(&usual, -2.0);
+        let kept = model.calm_voice(&first, None).expect("two calm turns");
+        let none = Baseline::default();
+        // A sharp voice that is always sharp, and one that is sharper today.
+        let known = model.logit_of(&usual, &none, Some(&kept));
+        assert!(known < model.logit(&usual, &none) - 1.0 && model.logit_of(&raised, &none, Some(&kept)) > known + 1.0);
+        assert!(known > model.logit(&usual, &first), "less sure than of what this call has heard");
+        // Once this call has its own baseline, that counts.
+        let (mut now, mut steps) = (Baseline::default(), Vec::new());
+        for _ in 0..4 {
+            now.learn(&usual, -2.0);
+            steps.push((model.logit_of(&usual, &now, Some(&kept)) - model.logit(&usual, &now)).abs());
+        }
+        assert!(steps.windows(2).all(|pair| pair[1] <= pair[0]) && steps[3] < 0.05, "{steps:?}");
+        let other = ProsodyModel::new(model.alone.clone(), model.alone.clone(), 0.5, "another").expect("valid");
+        assert!(!other.knows(&kept));
+        assert_eq!(other.logit_of(&usual, &none, Some(&kept)), other.logit(&usual, &none));
+        assert_eq!(model.logit_of(&Features::default(), &none, Some(&kept)), model.logit_alone(&Features::default()));
     }
 
     #[test]

@@ -110,6 +110,8 @@ pub(super) struct Report {
     speakers: BTreeMap<String, [u32; 3]>,
     /// The first condition's scores, for pictures.
     pub(super) plotted: Vec<Scored>,
+    /// First turns of callers who called before (against what is kept of them), and of strangers.
+    pub(super) returning: Vec<Condition>,
     /// Of whole calls, where speakers allow it.
     pub(super) calls: Option<Calls>,
 }
@@ -130,6 +132,12 @@ impl Report {
             count_false(&mut self.sentences, scored, |s| &s.sentence);
         }
         self.by_sentence.push(Condition { name: condition.to_string(), baseline, alone });
+    }
+
+    /// First turns of callers who called before.
+    pub(super) fn returning(&mut self, name: &str, scored: &[Scored]) {
+        let (baseline, alone) = (Figures::of(scored, |s| s.baseline), Figures::of(scored, |s| s.alone));
+        self.returning.push(Condition { name: name.to_string(), baseline, alone });
     }
 
     /// For whom it is wrong.
@@ -174,6 +182,14 @@ impl Report {
             }
             out.push('\n');
         }
+        if !self.returning.is_empty() {
+            out += "first turns of callers who called before, all conditions; below each, of strangers\n";
+            for row in &self.returning {
+                out += &row.baseline.line(&format!("{}\n              ", row.name));
+                out += &row.alone.line("");
+            }
+            out.push('\n');
+        }
         out += &Self::false_table("speaker", &self.speakers);
         out + &Self::false_table("sentence", &self.sentences)
             + &self.calls.as_ref().map_or(String::new(), |calls| format!("\n{}", calls.table()))
@@ -195,7 +211,9 @@ impl Report {
             by_sentence.insert("sentences".to_string(), false_json(&self.sentences));
         }
         let by_sentence = (!by_sentence.is_empty()).then(|| ("by_sentence".to_string(), Value::Object(by_sentence)));
-        let calls = self.calls.iter().flat_map(Calls::json);
+        let returning: Map<String, Value> = self.returning.iter().map(to_json).collect();
+        let returning = (!returning.is_empty()).then(|| ("returning".to_string(), Value::Object(returning)));
+        let calls = self.calls.iter().flat_map(Calls::json).chain(returning);
         Value::Object(rows.chain(threshold).chain([speakers]).chain(by_sentence).chain(calls).collect::<Map<_, _>>())
     }
 }

@@ -65,3 +65,37 @@ pub(super) fn score<'m>(measured: &[Measured], model_of: impl Fn(&Row) -> &'m Pr
         }
     })
 }
+
+/// Calm turns of the call before from which a caller is known.
+const KNOWN_BY: usize = 3;
+
+/// First turns of callers who called before, and agreed that it is kept how they sound: as [`Scored::baseline`] against what
+/// is kept of three calm turns of theirs on the line of `before`, as [`Scored::alone`] as of strangers. The recordings are
+/// the same and in the same order, each on the line of its call; its own sentence is not among what is kept.
+pub(super) fn returning<'m>(
+    before: &[Row],
+    now: &[Row],
+    model_of: impl Fn(&Row) -> &'m ProsodyModel + Sync,
+) -> Vec<Scored> {
+    let all: Vec<usize> = (0..now.len().min(before.len())).collect();
+    let scored = parallel(&all, |&i| {
+        let (row, model) = (&now[i], model_of(&now[i]));
+        let own = |r: &&Row| r.speaker == row.speaker && r.label == Label::Calm && r.sentence != row.sentence;
+        let calm: Vec<&Row> = before.iter().filter(own).collect();
+        if calm.is_empty() {
+            return None;
+        }
+        let turns = (0..KNOWN_BY.min(calm.len())).map(|n| &calm[(i + n) % calm.len()].features);
+        let mut baseline = Baseline::default();
+        baseline.learn_all(turns.map(|features| (features, model.logit_alone(features))));
+        let kept = model.calm_voice(&baseline, None);
+        let of = |kept| {
+            let probability = model.probability_of(&row.features, &Baseline::default(), kept);
+            Score { probability, delay_s: f32::INFINITY }
+        };
+        let (speaker, sentence) = (row.speaker.clone(), row.sentence.clone());
+        let (alone, baseline) = (of(None), of(kept.as_ref()));
+        Some(Scored { label: row.label, speaker, sentence, threshold: model.threshold(), alone, baseline })
+    });
+    scored.into_iter().flatten().collect()
+}
