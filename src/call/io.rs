@@ -142,6 +142,7 @@ pub enum Output {
     DropMessage {
         /// As it was opened.
         id: String,
+    },
     /// The plan that answers this number is to take over; answered by `Switched`. What is heard, understood and spoken
     /// from then on is so in its language.
     Switch {

@@ -244,8 +244,6 @@ impl Speaking {
         self.next += 1;
         let sentence =
             Sentence { text: text.to_owned(), tempo: markup::PACE, state: State::Ready(clip, 0), refused: 0 };
-        self.lines.push_back(Line { id, manner, tone: self.tone, sentences: vec![sentence], asked_at: now });
-        let sentence = Sentence { text: text.to_owned(), tempo: markup::PACE, state: State::Ready(clip), refused: 0 };
         let (voice, lexicon) = (Arc::clone(&self.voice), Arc::clone(&self.lexicon));
         let sentences = vec![sentence];
         self.lines.push_back(Line { id, manner, voice, lexicon, tone: self.tone, sentences, asked_at: now });

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 
 use super::Format;
 use crate::call::record::{CallRecord, CallSummary, Outcome};
-use crate::store::{DATABASE, Forgotten, Retention, Store};
 use crate::store::{DATABASE, Forgotten, KeptProfile, Retention, Store};
 
 /// Calls among which those of a plan are looked for.
@@ -40,13 +39,13 @@ enum Command {
         /// The call, as `list` names it.
         id: String,
     },
-    /// Erase every call of a caller (record, transcript and recording) every message that they left, and their call back.
     /// What plans keep of a caller for the next call.
     Profile {
         /// The caller's number or address, in any spelling.
         number: String,
     },
-    /// Erase every call of a caller (record, transcript and recording) and what plans keep of them.
+    /// Erase every call of a caller (record, transcript and recording), every message that they left, their call back, and
+    /// what plans keep of them.
     Forget {
         /// The caller's number or address, in any spelling.
         number: String,
@@ -76,19 +75,6 @@ async fn execute(args: Args) -> anyhow::Result<ExitCode> {
                 Format::Human => print!("{}", story(&call, &args.data)),
             }
         }
-        Command::Forget { number } => {
-            let Forgotten { calls, messages, callbacks } = store.forget(&number).await?;
-            match args.format {
-                Format::Json => println!(
-                    "{}",
-                    serde_json::json!({ "forgotten": calls, "messages": messages, "callbacks": callbacks })
-                ),
-                Format::Human => println!(
-                    "{}, {} and {} forgotten",
-                    counted(calls, "call"),
-                    counted(messages, "message"),
-                    counted(callbacks, "call back")
-                ),
         Command::Profile { number } => {
             let kept = store.profiles(&number).await?;
             match args.format {
@@ -97,12 +83,21 @@ async fn execute(args: Args) -> anyhow::Result<ExitCode> {
             }
         }
         Command::Forget { number } => {
-            let Forgotten { calls, profiles } = store.forget(&number).await?;
+            let Forgotten { calls, messages, callbacks, profiles } = store.forget(&number).await?;
             match args.format {
-                Format::Json => println!("{}", serde_json::json!({ "forgotten": calls, "profiles": profiles })),
-                Format::Human => {
-                    println!("{} and {} forgotten", counted(calls, "call"), counted(profiles, "profile"));
-                }
+                Format::Json => println!(
+                    "{}",
+                    serde_json::json!({
+                        "forgotten": calls, "messages": messages, "callbacks": callbacks, "profiles": profiles
+                    })
+                ),
+                Format::Human => println!(
+                    "{}, {}, {} and {} forgotten",
+                    counted(calls, "call"),
+                    counted(messages, "message"),
+                    counted(callbacks, "call back"),
+                    counted(profiles, "profile")
+                ),
             }
         }
     }
@@ -135,8 +130,6 @@ pub(super) fn of_plan(data: &Path, plan: &str, limit: u32) -> anyhow::Result<Vec
 pub(super) fn counted(number: u64, what: &str) -> String {
     let (one, rest) = what.split_once(' ').map_or((what, String::new()), |(one, rest)| (one, format!(" {rest}")));
     format!("{number} {one}{}{rest}", if number == 1 { "" } else { "s" })
-fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn profiles(kept: &[KeptProfile]) -> String {

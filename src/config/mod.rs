@@ -125,6 +125,10 @@ pub struct KeepConfig {
     pub frustration: Duration,
     /// Age at which messages that callers left are deleted.
     pub messages: Duration,
+    /// Age at which what plans keep of a caller is deleted, from the last call on.
+    pub profiles: Duration,
+    /// Age at which it is deleted how a caller sounds, from the last call in which that was measured.
+    pub calm_voices: Duration,
 }
 
 /// Which callers are called back, and how.
@@ -146,10 +150,6 @@ pub struct CallbackConfig {
     pub again: Duration,
     /// How long it rings.
     pub ring: Duration,
-    /// Age at which what plans keep of a caller is deleted, from the last call on.
-    pub profiles: Duration,
-    /// Age at which it is deleted how a caller sounds, from the last call in which that was measured.
-    pub calm_voices: Duration,
 }
 
 /// Everything that the server needs, resolved.

@@ -531,11 +531,9 @@ impl Step {
             Step::Listen { wordings, .. } => wordings.iter().collect(),
             Step::Fetch(fetch) => fetch.wait.iter().collect(),
             Step::Think(thinking) => thinking.wait.iter().chain(&thinking.fallback).collect(),
-            Step::Set(_) | Step::Goto(_) | Step::Call(_) | Step::Return | Step::Notify(_) => Vec::new(),
             Step::Voicemail(voicemail) => voicemail.prompt.iter().collect(),
             // Not said.
             Step::Callback(_) => Vec::new(),
-            Step::Transfer { .. } | Step::End => Vec::new(),
             Step::Set(_) | Step::Keep(_) | Step::Forget(_) | Step::Notify(_) => Vec::new(),
             Step::Goto(_) | Step::Call(_) | Step::Return => Vec::new(),
             Step::Transfer { .. } | Step::Switch { .. } | Step::End => Vec::new(),

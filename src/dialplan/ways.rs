@@ -140,6 +140,8 @@ fn steps(at: usize, state: &State, found: &mut Vec<Way>) {
                 }
                 if let Some(to) = voicemail.failed {
                     push(End::State(to), "message not kept".into(), Kind::Failure);
+                }
+            }
             Step::Switch { number, failed } => {
                 push(End::Line(number.clone()), when, Kind::Step);
                 if let Some(to) = failed {

@@ -17,10 +17,9 @@ use crate::call::leg::LegConfig;
 use crate::call::leg::LegMedia;
 use crate::call::line::Line;
 use crate::call::logbook::Header;
-use crate::config::{Config, Route};
-use crate::dialplan::script::CallBack;
 use crate::call::profile::Profile;
 use crate::config::Config;
+use crate::dialplan::script::CallBack;
 use crate::net::rtp::{PortPool, Sources};
 use crate::net::sip::{Incoming, SipEvent, SipLeg};
 use crate::pii::Pii;
@@ -120,10 +119,6 @@ impl Acceptor {
 
     /// The line that answers `called`.
     pub(super) fn line(&self, called: &str) -> Option<Arc<Line>> {
-        let routes = &self.0.routes;
-        let route = routes.iter().find(|r| r.number == called).or_else(|| routes.iter().find(|r| r.number == "*"));
-        self.0.lines.get(&route?.plan)
-    fn line(&self, called: &str) -> Option<Arc<Line>> {
         self.0.shared.board.line(called)
     }
 

@@ -185,6 +185,7 @@ impl Loader {
         if plan.calls_back() && config.callback.trunk.is_none() {
             let plan = plan.name();
             tracing::warn!(plan, "callers ask to be called back, and none is: set `allow` and `trunk` of [callback]");
+        }
         let answered = |number: &&str| config.routes.iter().any(|r| r.number == **number || r.number == "*");
         if let Some(number) = plan.switches().into_iter().find(|number| !answered(number)) {
             return Err(LineError::Switch { path: path.clone(), number: number.to_owned() });

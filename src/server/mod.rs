@@ -6,8 +6,8 @@
 
 mod accept;
 mod agent;
-mod callbacks;
 mod board;
+mod callbacks;
 pub(crate) mod caller;
 mod events;
 pub(crate) mod files;
@@ -28,8 +28,8 @@ use tokio_util::task::TaskTracker;
 
 use accept::Acceptor;
 use agent::Dialler;
-use callbacks::Callbacks;
 use board::Board;
+use callbacks::Callbacks;
 use lines::Loader;
 use messages::Messages;
 use notices::Notices;
@@ -103,12 +103,11 @@ impl Server {
     pub async fn start(config: Config, engines: Engines) -> Result<Self, ServerError> {
         metrics::install();
         let keep = &config.keep;
-        let (recordings, transcripts, frustration) = (keep.recordings, keep.transcripts, keep.frustration);
-        let retention = Retention { recordings, transcripts, frustration, messages: keep.messages };
         let retention = Retention {
             recordings: keep.recordings,
             transcripts: keep.transcripts,
             frustration: keep.frustration,
+            messages: keep.messages,
             profiles: keep.profiles,
             calm_voices: keep.calm_voices,
         };

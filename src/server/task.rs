@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::agent::{Dialled, Dialler};
-use super::callbacks::Callbacks;
 use super::board::Board;
+use super::callbacks::Callbacks;
 use super::caller::{CallerLeg, LegNews, Signal, Signalling, SipParty};
 use super::events::{CallEvent, Events, What};
 use super::messages::Messages;

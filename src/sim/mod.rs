@@ -25,9 +25,8 @@ use crate::call::leg::{LegConfig, LegMedia};
 use crate::call::line::Line;
 use crate::call::logbook::Header;
 use crate::call::ports::{Done, Kind};
-use crate::call::record::{CallRecord, MessageRecord};
 use crate::call::profile::{Changes, Profile};
-use crate::call::record::CallRecord;
+use crate::call::record::{CallRecord, MessageRecord};
 use crate::call::{Call, TICK};
 use crate::dialplan::script::{CallBack, Thought, TransferFailure};
 
@@ -292,10 +291,8 @@ pub fn play_with(
         world.tick(now, &mut recorded);
     }
     let World { call, over: ended, reports, to_agent, wire, notices, messages, booked, .. } = world;
-    Played { record: call.finish(now), reports, ended, recorded, wire, to_agent, notices, messages, booked }
-    let World { call, over: ended, reports, to_agent, wire, notices, .. } = world;
     let changes = call.changes();
-    Played { record: call.finish(now), changes, reports, ended, recorded, wire, to_agent, notices }
+    Played { record: call.finish(now), changes, reports, ended, recorded, wire, to_agent, notices, messages, booked }
 }
 
 impl World<'_> {
@@ -382,6 +379,7 @@ impl World<'_> {
                         self.messages.push((*message, sound));
                     }
                     self.at(now + TICK, Due::Input(Input::MessageKept(disk)));
+                }
                 Output::Switch { number } => {
                     let line =
                         self.scenario.lines.get(&number).cloned().ok_or("nothing answers that number".to_owned());

@@ -264,6 +264,8 @@ impl Talk {
         let (state, number) = (state.to_owned(), number.to_owned());
         let wish = CallBack { number, due: self.local, within: None, state, reason: String::new() };
         self.script.calls_back(&wish)
+    }
+
     /// What is known of the caller from earlier calls. Before [`Talk::open`].
     pub fn recall(&mut self, profile: &Profile) {
         self.script.recall(&profile.values);

@@ -40,30 +40,21 @@ pub struct Forgotten {
     pub messages: u64,
     /// Calls back that were asked for.
     pub callbacks: u64,
-}
-
-impl Store {
-    /// Erases every call of a caller (row, transcript and recording), every message that they left, and the call back that they
-    /// asked for or that would go to them. Numbers are compared
-    /// by [`normalized`]. Returns how many there were. What is erased is overwritten in the database file and its journal.
-    /// Calls, with transcripts and recordings.
-    pub calls: u64,
     /// Profiles, one for each plan that kept something of the caller.
     pub profiles: u64,
 }
 
 impl Store {
-    /// Erases every call of a caller (row, transcript and recording) and what plans keep of them. Numbers are compared by
-    /// [`normalized`]. Returns how many there were. What is erased is overwritten in the database file and its journal.
+    /// Erases every call of a caller (row, transcript and recording), every message that they left, the call back that they
+    /// asked for or that would go to them, and what plans keep of them. Numbers are compared by [`normalized`]. Returns how many there were. What is erased is overwritten in the database file and its journal.
     pub async fn forget(&self, number: &str) -> Result<Forgotten, StoreError> {
         let key = normalized(number);
         if key.is_empty() {
             return Err(StoreError::EmptyNumber);
         }
         let rows = sqlx::query("SELECT id FROM calls WHERE caller_key = ?").bind(&key).fetch_all(&self.pool).await?;
-        let mut forgotten = Forgotten::default();
         // First: it is not of any call whose file may fail to go.
-        let mut forgotten = Forgotten { profiles: self.forget_profiles(&key).await?, calls: 0 };
+        let mut forgotten = Forgotten { profiles: self.forget_profiles(&key).await?, ..Forgotten::default() };
         for row in rows {
             let id: String = row.try_get("id")?;
             self.remove_recording(&id).await?;

@@ -40,7 +40,6 @@ use opening::Opening;
 pub use callbacks::{Booking, MOST_CALLBACKS, Phase};
 pub use erase::{Expired, Forgotten};
 pub use messages::MOST_MESSAGES;
-pub use erase::{Expired, Forgotten};
 pub use number::normalized;
 pub use profiles::KeptProfile;
 pub use recordings::{Recorded, RecordingHandle, Recordings};
@@ -135,14 +134,6 @@ pub struct Retention {
     pub frustration: Duration,
     /// Messages that callers left, with their sound.
     pub messages: Duration,
-}
-
-impl Default for Retention {
-    /// Thirty days for recordings and messages, ninety for transcripts, three for frustration.
-    fn default() -> Self {
-        const DAY: u64 = 24 * 3600;
-        let days = |n| Duration::from_secs(n * DAY);
-        Self { recordings: days(30), transcripts: days(90), frustration: days(3), messages: days(30) }
     /// What plans keep of callers, from their last call on.
     pub profiles: Duration,
     /// How callers sound when they are calm, from the last call in which that was measured.
@@ -150,7 +141,7 @@ impl Default for Retention {
 }
 
 impl Default for Retention {
-    /// Thirty days for recordings, ninety for transcripts, three for frustration, a year for profiles, ninety for calm voices.
+    /// Thirty days for recordings and messages, ninety for transcripts, three for frustration, a year for profiles, ninety for calm voices.
     fn default() -> Self {
         const DAY: u64 = 24 * 3600;
         let days = |n| Duration::from_secs(n * DAY);
@@ -158,6 +149,7 @@ impl Default for Retention {
             recordings: days(30),
             transcripts: days(90),
             frustration: days(3),
+            messages: days(30),
             profiles: days(365),
             calm_voices: days(90),
         }

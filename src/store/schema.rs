@@ -76,7 +76,7 @@ const STEPS: &[&str] = &[
         PRIMARY KEY (plan, caller_key)
     ) STRICT;
     CREATE INDEX profiles_by_caller ON profiles (caller_key);
-    PRAGMA user_version = 3;",
+    PRAGMA user_version = 5;",
 ];
 
 /// Applies the steps that the file lacks.

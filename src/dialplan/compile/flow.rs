@@ -191,18 +191,8 @@ fn goes_to(step: &Step) -> Vec<usize> {
 fn certain_next(steps: &[Guarded]) -> Option<usize> {
     for guarded in steps {
         match (&guarded.step, &guarded.when) {
-            (
-                Step::Say { .. }
-                | Step::Play { .. }
-                | Step::Set(_)
-                | Step::Fetch(_)
-                | Step::Notify(_)
-                | Step::Callback(_)
-                | Step::Think(_),
-                _,
-            ) => {}
             (Step::Say { .. } | Step::Play { .. } | Step::Set(_) | Step::Keep(_) | Step::Forget(_), _) => {}
-            (Step::Fetch(_) | Step::Notify(_) | Step::Think(_), _) => {}
+            (Step::Fetch(_) | Step::Notify(_) | Step::Callback(_) | Step::Think(_), _) => {}
             (Step::Goto(to) | Step::Call(to), None) => return Some(*to),
             _ => return None,
         }

@@ -205,15 +205,10 @@ fn goes_to(step: &Step) -> Vec<usize> {
         Step::Goto(to) | Step::Call(to) => vec![*to],
         Step::Ask(ask) => one(&ask.failed),
         Step::Fetch(fetch) => one(&fetch.failed),
-        Step::Transfer { failed, .. } => one(failed),
+        Step::Transfer { failed, .. } | Step::Switch { failed, .. } => one(failed),
         Step::Callback(callback) => one(&callback.failed),
         Step::Voicemail(voicemail) => voicemail.empty.into_iter().chain(voicemail.failed).collect(),
         _ => Vec::new(),
-        Step::Goto(to) | Step::Call(to) => Some(*to),
-        Step::Ask(ask) => ask.failed,
-        Step::Fetch(fetch) => fetch.failed,
-        Step::Transfer { failed, .. } | Step::Switch { failed, .. } => *failed,
-        _ => None,
     }
 }
 
@@ -231,8 +226,6 @@ fn without_waiting(state: &State) -> Vec<usize> {
             Step::Ask(_)
                 | Step::Listen { .. }
                 | Step::Voicemail(_)
-                | Step::Goto(_)
-                | Step::Transfer { .. }
                 | Step::Goto(_)
                 | Step::Transfer { .. }
                 | Step::Switch { .. }

@@ -212,6 +212,8 @@ impl Compiler<'_, '_> {
             empty: raw.empty.as_ref().and_then(|name| self.state_named(name)),
             failed: raw.failed.as_ref().and_then(|name| self.state_named(name)),
         }))
+    }
+
     /// A number that callers could have dialled, as the configuration's routes have it.
     fn number(&mut self, text: &Scalar) -> String {
         let written = text.text.trim();

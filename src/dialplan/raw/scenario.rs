@@ -43,6 +43,7 @@ pub(in super::super) fn read(node: &Node, plan: Option<&Plan>, report: &mut Repo
     const KEYS: &[&str] = &[
         "scenario",
         "caller",
+        "profile",
         "at",
         "fetches",
         "thinks",
@@ -53,7 +54,6 @@ pub(in super::super) fn read(node: &Node, plan: Option<&Plan>, report: &mut Repo
         "snapshot",
         "turns",
     ];
-    const KEYS: &[&str] = &["scenario", "caller", "profile", "at", "fetches", "thinks", "agents", "snapshot", "turns"];
     let mut f = Fields::new(node, "a scenario", KEYS, report)?;
     let name = f.required_text("scenario").map(|name| name.text).unwrap_or_default();
     let (at, agents, messages) = (clock(&mut f), agents(&mut f), messages(&mut f));
@@ -84,6 +84,7 @@ pub(in super::super) fn read(node: &Node, plan: Option<&Plan>, report: &mut Repo
     Some(Scenario {
         name,
         caller: caller.into(),
+        profile,
         at,
         fetches,
         thinks,
@@ -94,7 +95,6 @@ pub(in super::super) fn read(node: &Node, plan: Option<&Plan>, report: &mut Repo
         snapshot,
         turns,
     })
-    Some(Scenario { name, caller: caller.into(), profile, at, fetches, thinks, agents, snapshot, turns })
 }
 
 /// A model's answer: a text, `{tool: NAME, args: {…}}` or `{fails: WHY}`.

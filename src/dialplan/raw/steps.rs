@@ -256,7 +256,7 @@ pub(super) fn step(node: &Node, report: &mut Report<'_>) -> Option<RawStep> {
             RawVerb::Transfer(Box::new(RawTransfer { target: target?, reason, failed, blind }))
         }
         "switch" => {
-            let (number, failed) = (f.required_text("switch"), way_out(&mut f));
+            let (number, failed) = (f.required_text("switch"), way_out(&mut f, "failed"));
             RawVerb::Switch { number: number?, failed }
         }
         _ => {

@@ -85,6 +85,8 @@ impl Script {
             Step::Callback(callback) => self.book(callback),
             Step::Voicemail(voicemail) => {
                 self.take_message(voicemail);
+                true
+            }
             Step::Switch { number, .. } => {
                 self.switch(number);
                 true

@@ -146,10 +146,9 @@ pub struct Script {
     pub(super) kept: super::Kept,
     /// When how the caller sounds may be kept, by the plan that took the call.
     pub(super) calm_voice: Option<Condition>,
-    /// Whether feelings are inferred in this call.
-    feels: bool,
     /// The state in which the call begins, where that is not the plan's start.
     pub(super) begins: Option<usize>,
+    /// Whether feelings are inferred in this call.
     pub(super) feels: bool,
     pub(super) out: VecDeque<Action>,
     pub(super) watched: super::look::Watched,
