@@ -18,17 +18,17 @@ use crate::speech::utterance::{Endpointing, Event, Segmenter};
 
 /// Silence after which work on the whole utterance starts, before it is sure that it is over: any pause.
 const WORK_AHEAD_MS: u64 = 64;
-/// A frame this far below the loudest of the last seconds is no speech, whatever the detector still feels of it, dB.
+/// A frame this far below the loudest of the last seconds, or below our own line, is no speech, whatever the detector still
+/// feels of it, dB.
 const BELOW_PEAK_DB: f32 = 35.0;
-/// What comes back of our own line on a telephone is at least this far below it, dB.
-const ECHO_BELOW_DB: f32 = 12.0;
-/// What is that soft is our line if one delayed copy of it explains this share. Of what a room or a hybrid sent back 97 in
-/// 100 stretches reach it, of 25 other speakers' words over the same line 4 in 100.
-const ECHO_SHARE: f32 = 0.25;
-/// How fast our own level is forgotten, dB a frame: an echo that is 240 ms late is still below the bound.
-const ECHO_FADES_DB: f32 = 0.25;
-/// The same between our lines: nothing of them comes back for long.
-const ECHO_ENDS_DB: f32 = 2.25;
+/// What comes back of our own line is softer than it by so much at least, dB; mostly by 12 and more.
+const ECHO_BELOW_DB: (f32, f32) = (3.0, 12.0);
+/// What is that soft is our line if one delayed copy of it explains this share: 0.6 where it is hardly softer, 0.25 where it
+/// is by 12 dB. Of what a room or a hybrid sent back 97 in 100 stretches reach 0.25, of 25 other speakers' words over the
+/// same line 4 in 100.
+const ECHO_SHARE: (f32, f32) = (0.6, 0.25);
+/// Our line comes back within so many frames (400 ms).
+const ECHO_FRAMES: usize = 20;
 /// How fast the loudest is forgotten, dB a frame: 5 dB a second.
 const PEAK_FADES_DB: f32 = 0.1;
 /// A window of the detector, ms.
@@ -82,8 +82,9 @@ pub struct Hearing {
     /// End of the last frame that is loud enough to be speech.
     audible_to: u64,
     peak_dbov: f32,
-    /// Loudest that our own line was of late, dBov.
-    ours_dbov: f32,
+    /// How loud our own line was in the last frames, dBov, and where the next is noted.
+    ours_dbov: [f32; ECHO_FRAMES],
+    ours_at: usize,
     echo: Echo,
     latest: Instant,
     worked_ahead: bool,
@@ -102,7 +103,8 @@ impl Hearing {
             position: 0,
             audible_to: 0,
             peak_dbov: level::SILENCE_DBOV,
-            ours_dbov: level::SILENCE_DBOV,
+            ours_dbov: [level::SILENCE_DBOV; ECHO_FRAMES],
+            ours_at: 0,
             echo: Echo::default(),
             latest: now,
             worked_ahead: false,
@@ -145,16 +147,22 @@ impl Hearing {
         self.watch();
     }
 
-    /// Whether a frame is our own line coming back. A caller who speaks over it, and softly, looks otherwise.
+    /// Whether a frame is our own line coming back, or the line's noise while it does. A caller who speaks over it, and
+    /// softly, looks otherwise.
     fn is_echo(&self, loudness: f32) -> bool {
-        loudness <= self.ours_dbov - ECHO_BELOW_DB && self.echo.share() >= ECHO_SHARE
+        let ours = self.ours_dbov.iter().copied().fold(level::SILENCE_DBOV, f32::max);
+        if loudness > ours - ECHO_BELOW_DB.0 {
+            return false;
+        }
+        let least = if loudness > ours - ECHO_BELOW_DB.1 { ECHO_SHARE.0 } else { ECHO_SHARE.1 };
+        let hushed = !self.gate.is_loud() || loudness < ours - BELOW_PEAK_DB;
+        hushed || self.echo.share() >= least
     }
 
     /// What we send in the 20 ms of the next frame, `None` between our lines: what comes back of it is not the caller.
     pub fn ours(&mut self, frame: Option<&Frame>) {
-        let (level, fades) =
-            frame.map_or((level::SILENCE_DBOV, ECHO_ENDS_DB), |frame| (level::dbov(frame), ECHO_FADES_DB));
-        self.ours_dbov = level.max(self.ours_dbov - fades);
+        self.ours_dbov[self.ours_at] = frame.map_or(level::SILENCE_DBOV, level::dbov);
+        self.ours_at = (self.ours_at + 1) % ECHO_FRAMES;
         self.echo.ours(frame);
     }
 

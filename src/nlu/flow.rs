@@ -18,7 +18,7 @@ const HANGING: &[&str] = &[
 /// Single words by which a speaker is stopped.
 const STOP: &[&str] = &["stop", "wait", "hello", "hey", "sorry", "pardon", "what", "no", "agent", "operator", "help"];
 /// A listener's sound is no longer than this, in words.
-const MOST_BACKCHANNEL: usize = 3;
+const MOST_BACKCHANNEL: usize = 4;
 
 /// The words as they were said: fillers are what counts here.
 fn words(text: &str) -> Vec<String> {
@@ -31,6 +31,12 @@ fn words(text: &str) -> Vec<String> {
 pub fn is_backchannel(text: &str) -> bool {
     let words = words(text);
     !words.is_empty() && words.len() <= MOST_BACKCHANNEL && words.iter().all(|w| BACKCHANNEL.contains(&w.as_str()))
+}
+
+/// Words that say something: neither a listener's sounds nor words after which more must come.
+pub fn telling_words(text: &str) -> usize {
+    let tells = |word: &&String| !BACKCHANNEL.contains(&word.as_str()) && !HANGING.contains(&word.as_str());
+    words(text).iter().filter(tells).count()
 }
 
 /// Whether this one word asks whoever speaks to stop: "wait", "hello?".
@@ -53,7 +59,11 @@ mod tests {
 
     #[test]
     fn a_listener_is_told_from_a_speaker() {
-        for text in ["Uh-huh.", "Mm-hmm", "Okay.", "I see", "Yeah, yeah.", "Oh, right."] {
+        // A "mm-hmm" as recognisers write it, and what somebody says who means it.
+        for (text, telling) in [("and mm,", 0), ("and then, mo,", 1), ("My balance", 1), ("Cancel that order", 3)] {
+            assert_eq!(telling_words(text), telling, "{text}");
+        }
+        for text in ["Uh-huh.", "Mm-hmm", "Okay.", "I see", "Yeah, yeah.", "Oh, right.", "I see, I see."] {
             assert!(is_backchannel(text), "{text}");
         }
         for text in ["", "No.", "Stop.", "Yes, my account", "Okay, what is my balance", "Wait a second"] {

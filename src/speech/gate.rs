@@ -42,6 +42,7 @@ pub struct Gate {
     lookback: Vec<i16>,
     floor: Floor,
     open_for: u32,
+    loud: bool,
     position: u64,
 }
 
@@ -49,7 +50,7 @@ impl Gate {
     /// A closed gate at position 0.
     pub fn new(rate: Rate) -> Self {
         let lookback = Vec::with_capacity(LOOKBACK_FRAMES * rate.frame_len());
-        Self { rate, lookback, floor: Floor::new(), open_for: 0, position: 0 }
+        Self { rate, lookback, floor: Floor::new(), open_for: 0, loud: false, position: 0 }
     }
 
     /// Takes the leg's next frame.
@@ -67,6 +68,7 @@ impl Gate {
         let level = dbov(samples);
         let loud = level > (self.floor.dbov() + ABOVE_FLOOR_DB).max(LOWEST_DBOV);
         self.floor.push(level);
+        self.loud = loud;
         let was_open = self.open_for > 0;
         self.open_for = if loud { HANGOVER_FRAMES } else { self.open_for.saturating_sub(1) };
         match (was_open, self.open_for > 0) {
@@ -74,6 +76,11 @@ impl Gate {
             (true, true) => Passed::Open,
             (false, true) => Passed::Opened { from: self.position - self.lookback.len() as u64, pcm: &self.lookback },
         }
+    }
+
+    /// Whether the last frame was louder than the line's noise.
+    pub fn is_loud(&self) -> bool {
+        self.loud
     }
 
     /// Whether the detector is being fed.

@@ -69,10 +69,11 @@ impl Call {
         }
     }
 
-    /// Whether one word, said shortly over our line, is meant to stop it.
+    /// Whether what was said shortly over our line is meant to stop it: more than one word that says something, or one that
+    /// does so here.
     pub(super) fn means_to_stop(&self, text: &str) -> bool {
         let understanding = &self.line.understanding;
-        text.split_whitespace().count() > 1
+        flow::telling_words(text) > 1
             || flow::is_stop(text)
             || understanding.at_once(text, self.listening.as_ref(), self.today).is_some_and(|m| !m.is_nothing())
     }
