@@ -414,7 +414,10 @@ async fn profiles_go_by_forgetting_and_by_age_without_a_byte_left() {
         store.keep(("bank", &names), number, &note(text), 0).await.expect("kept");
     }
     store.save(&record("a", "1", 0)).await.expect("saved");
-    assert_eq!(store.forget("1").await.expect("forgotten"), Forgotten { calls: 1, profiles: 1, ..Forgotten::default() });
+    assert_eq!(
+        store.forget("1").await.expect("forgotten"),
+        Forgotten { calls: 1, profiles: 1, ..Forgotten::default() }
+    );
     // The second calls again, the third does not.
     store.keep(("bank", &names), "2", &Changes::default(), DAY_MS).await.expect("kept");
     assert_eq!(store.profile("bank", "3", DAY_MS + 1).await.expect("read"), Profile::default(), "too old to be used");
