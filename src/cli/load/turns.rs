@@ -56,10 +56,7 @@ pub(super) async fn run(to: &Path) -> anyhow::Result<()> {
     server.load_to("200", 1, Duration::from_millis(20), keys()).await?;
     let (one, four) = (measure(&server, &clips, 1).await?, measure(&server, &clips, FOUR).await?);
     drop(server);
-    // Nothing else is under way on this runtime any more.
-    let (false_end_rate, false_barge_in_rate) = rates()?;
-    let figures = Figures { machine: machine(), one, four, false_end_rate, false_barge_in_rate };
-    for (name, part) in [("one caller", &figures.one), ("four callers", &figures.four)] {
+    for (name, part) in [("one caller", &one), ("four callers", &four)] {
         println!("{name}");
         for (what, q) in [
             ("answer, cached", part.answer_cached_ms),
@@ -71,6 +68,9 @@ pub(super) async fn run(to: &Path) -> anyhow::Result<()> {
             println!("  {what:<26}{:>7.0} ms median{:>7.0} ms p95  ({})", q.p50, q.p95, q.count);
         }
     }
+    // Nothing else is under way on this runtime any more.
+    let (false_end_rate, false_barge_in_rate) = rates()?;
+    let figures = Figures { machine: machine(), one, four, false_end_rate, false_barge_in_rate };
     let shares = [figures.false_end_rate, figures.false_barge_in_rate].map(|share| share * 100.0);
     println!("false ends {:.1} %, false barge-ins {:.1} %", shares[0], shares[1]);
     if let Some(parent) = to.parent() {
