@@ -1,10 +1,9 @@
 //! `sidetone callbacks`: the calls that callers asked us to make by `callback`.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::Format;
-use super::calls::{existing, started};
+use super::calls::{Kept, existing, in_its_time, started};
 use crate::store::Booking;
 
 /// Arguments of `sidetone callbacks`.
@@ -12,12 +11,8 @@ use crate::store::Booking;
 pub struct Args {
     #[command(subcommand)]
     command: Command,
-    /// Folder of records and recordings.
-    #[arg(long, global = true, env = "SIDETONE_DATA", default_value = "sidetone-data", value_name = "DIR")]
-    data: PathBuf,
-    /// How to report.
-    #[arg(long, global = true, value_enum, default_value_t)]
-    format: Format,
+    #[command(flatten)]
+    kept: Kept,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -37,23 +32,22 @@ enum Command {
 
 /// Runs the command.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(execute(args))
+    in_its_time(execute(args))
 }
 
 async fn execute(args: Args) -> anyhow::Result<ExitCode> {
-    let store = existing(&args.data).await?;
+    let store = existing(&args.kept.data).await?;
     match args.command {
         Command::List { limit } => {
             let bookings = store.callbacks(limit).await?;
-            match args.format {
+            match args.kept.format {
                 Format::Json => println!("{}", serde_json::to_string_pretty(&bookings)?),
                 Format::Human => print!("{}", table(&bookings)),
             }
         }
         Command::Cancel { id } => {
             anyhow::ensure!(store.remove_callback(&id).await?, "no call back `{id}`");
-            match args.format {
+            match args.kept.format {
                 Format::Json => println!("{}", serde_json::json!({ "cancelled": id })),
                 Format::Human => println!("cancelled"),
             }

@@ -13,17 +13,29 @@ use crate::store::{DATABASE, Forgotten, KeptProfile, Retention, Store};
 /// Calls among which those of a plan are looked for.
 const MOST_CALLS: u32 = 100_000;
 
+/// Where the records are that a command reads, and how it reports.
+#[derive(Debug, clap::Args)]
+pub(super) struct Kept {
+    /// Folder of records and recordings.
+    #[arg(long, global = true, env = "SIDETONE_DATA", default_value = "sidetone-data", value_name = "DIR")]
+    pub(super) data: PathBuf,
+    /// How to report.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+/// Waits for what a command does with the records: one thread is enough.
+pub(super) fn in_its_time<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
 /// Arguments of `sidetone calls`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
-    /// Folder of records and recordings.
-    #[arg(long, global = true, env = "SIDETONE_DATA", default_value = "sidetone-data", value_name = "DIR")]
-    data: PathBuf,
-    /// How to report.
-    #[arg(long, global = true, value_enum, default_value_t)]
-    format: Format,
+    #[command(flatten)]
+    kept: Kept,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -54,37 +66,36 @@ enum Command {
 
 /// Runs the command.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(execute(args))
+    in_its_time(execute(args))
 }
 
 async fn execute(args: Args) -> anyhow::Result<ExitCode> {
-    let store = existing(&args.data).await?;
+    let store = existing(&args.kept.data).await?;
     match args.command {
         Command::List { limit } => {
             let calls = store.list(limit).await?;
-            match args.format {
+            match args.kept.format {
                 Format::Json => println!("{}", serde_json::to_string_pretty(&calls)?),
                 Format::Human => print!("{}", table(&calls)),
             }
         }
         Command::Show { id } => {
             let call = store.get(&id).await?.with_context(|| format!("no transcript of a call `{id}`"))?;
-            match args.format {
+            match args.kept.format {
                 Format::Json => println!("{}", serde_json::to_string_pretty(&call)?),
-                Format::Human => print!("{}", story(&call, &args.data)),
+                Format::Human => print!("{}", story(&call, &args.kept.data)),
             }
         }
         Command::Profile { number } => {
             let kept = store.profiles(&number).await?;
-            match args.format {
+            match args.kept.format {
                 Format::Json => println!("{}", serde_json::to_string_pretty(&kept)?),
                 Format::Human => print!("{}", profiles(&kept)),
             }
         }
         Command::Forget { number } => {
             let Forgotten { calls, messages, callbacks, profiles } = store.forget(&number).await?;
-            match args.format {
+            match args.kept.format {
                 Format::Json => println!(
                     "{}",
                     serde_json::json!({

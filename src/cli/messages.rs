@@ -1,12 +1,12 @@
 //! `sidetone messages`: what callers left by `voicemail`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 
 use super::Format;
-use super::calls::{existing, minutes, started};
+use super::calls::{Kept, existing, in_its_time, minutes, started};
 use crate::call::record::MessageRecord;
 
 /// Characters of a message's words in a list.
@@ -17,12 +17,8 @@ const SHOWN: usize = 60;
 pub struct Args {
     #[command(subcommand)]
     command: Command,
-    /// Folder of records and recordings.
-    #[arg(long, global = true, env = "SIDETONE_DATA", default_value = "sidetone-data", value_name = "DIR")]
-    data: PathBuf,
-    /// How to report.
-    #[arg(long, global = true, value_enum, default_value_t)]
-    format: Format,
+    #[command(flatten)]
+    kept: Kept,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -50,30 +46,29 @@ enum Command {
 
 /// Runs the command.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(execute(args))
+    in_its_time(execute(args))
 }
 
 async fn execute(args: Args) -> anyhow::Result<ExitCode> {
-    let store = existing(&args.data).await?;
+    let store = existing(&args.kept.data).await?;
     match args.command {
         Command::List { mailbox, limit } => {
             let messages = store.messages(mailbox.as_deref(), limit).await?;
-            match args.format {
+            match args.kept.format {
                 Format::Json => println!("{}", serde_json::to_string_pretty(&messages)?),
                 Format::Human => print!("{}", table(&messages)),
             }
         }
         Command::Show { id } => {
             let message = store.message(&id).await?.with_context(|| format!("no message `{id}`"))?;
-            match args.format {
+            match args.kept.format {
                 Format::Json => println!("{}", serde_json::to_string_pretty(&message)?),
-                Format::Human => print!("{}", whole(&message, &args.data)),
+                Format::Human => print!("{}", whole(&message, &args.kept.data)),
             }
         }
         Command::Delete { id } => {
             anyhow::ensure!(store.delete_message(&id).await?, "no message `{id}`");
-            match args.format {
+            match args.kept.format {
                 Format::Json => println!("{}", serde_json::json!({ "deleted": id })),
                 Format::Human => println!("deleted"),
             }

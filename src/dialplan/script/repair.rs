@@ -51,22 +51,26 @@ impl Script {
                 self.say_line(lines::GO_ON);
                 self.again(pause);
             }
-            Back::Step => {
-                let steps = &plan.states[self.state].steps;
-                let failed = match steps.get(self.step).map(|guarded| &guarded.step) {
-                    Some(Step::Transfer { failed, .. }) => *failed,
-                    _ => None,
-                };
-                match failed {
-                    Some(state) => self.enter(state),
-                    None if self.step + 1 < steps.len() => {
-                        self.step += 1;
-                        self.run();
-                    }
-                    None => self.farewell(lines::CALL_LATER),
-                }
-            }
+            Back::Step => self.nobody_takes_over(),
             Back::Nowhere => self.farewell(lines::CALL_LATER),
+        }
+    }
+
+    /// Nobody else takes the caller: on to where the step says, or to the next one; without either a goodbye.
+    pub(super) fn nobody_takes_over(&mut self) {
+        let plan = Arc::clone(&self.plan);
+        let steps = &plan.states[self.state].steps;
+        let failed = match steps.get(self.step).map(|guarded| &guarded.step) {
+            Some(Step::Transfer { failed, .. } | Step::Switch { failed, .. }) => *failed,
+            _ => None,
+        };
+        match failed {
+            Some(state) => self.enter(state),
+            None if self.step + 1 < steps.len() => {
+                self.step += 1;
+                self.run();
+            }
+            None => self.farewell(lines::CALL_LATER),
         }
     }
 

@@ -1,9 +1,5 @@
 //! Another plan takes over in mid-call, as if its number had been dialled: another language, most often.
 
-use std::sync::Arc;
-
-use super::super::lines;
-use super::super::plan::Step;
 use super::Action;
 use super::walk::{Script, TRANSFER_COST, Wait};
 
@@ -15,23 +11,10 @@ impl Script {
         self.out.push_back(Action::Switch { number: number.to_owned() });
     }
 
-    /// On to where the step says, or to the next one; without either a goodbye.
+    /// No plan answers there, or it must not.
     pub(super) fn not_switched(&mut self, why: &str) {
-        let plan = Arc::clone(&self.plan);
         self.trouble(format!("state {}: no other plan takes over: {why}", self.state()));
-        let steps = &plan.states[self.state].steps;
-        let failed = match steps.get(self.step).map(|guarded| &guarded.step) {
-            Some(Step::Switch { failed, .. }) => *failed,
-            _ => None,
-        };
-        match failed {
-            Some(state) => self.enter(state),
-            None if self.step + 1 < steps.len() => {
-                self.step += 1;
-                self.run();
-            }
-            None => self.farewell(lines::CALL_LATER),
-        }
+        self.nobody_takes_over();
     }
 
     /// Goes on where another plan's script stopped: with what is kept of the caller, which stays the affair of the plan
