@@ -124,8 +124,7 @@ pub(super) async fn existing(data: &Path) -> anyhow::Result<Store> {
 
 /// The latest calls of a plan whose transcripts are still kept, newest first.
 pub(super) fn of_plan(data: &Path, plan: &str, limit: u32) -> anyhow::Result<Vec<CallRecord>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    in_its_time(async {
         let store = existing(data).await?;
         let calls = store.list(MOST_CALLS).await?;
         let mut found = Vec::new();

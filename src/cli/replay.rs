@@ -38,8 +38,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let record = runtime.block_on(async {
+    let record = calls::in_its_time(async {
         let store = calls::existing(&args.data).await?;
         let record = store.get(&args.call).await?;
         store.close().await;
