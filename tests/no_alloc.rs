@@ -78,8 +78,10 @@ struct Call {
 
 impl Call {
     fn new(codec: Codec, now: Instant) -> Self {
+        let mut caller = leg(codec, 1, now);
+        caller.listen(now).expect("the codec is built in");
         Self {
-            caller: leg(codec, 1, now),
+            caller,
             peer: leg(codec, 2, now),
             playout: Playout::new(codec.rate()),
             recording: Recording::new(codec.rate()),
@@ -106,11 +108,14 @@ impl Call {
             }
         }
         let heard = self.caller.tick(now, None, &mut self.out).incoming;
+        while let Some(overheard) = self.caller.overheard() {
+            self.heard += f64::from(level::dbov(&overheard.frame).max(-90.0) + 90.0);
+        }
         let there = self.up.process(&heard);
         let mut mixed = if heard.rate() == Rate::Narrow { self.down.process(&there) } else { heard };
         mix::add(&mut mixed, &self.play);
         mix::gain(&mut mixed, 0.5);
-        self.recording.mute(tick % 500 < 50);
+        self.recording.mute(tick % 500 < 50, self.caller.playout_delay());
         self.recording.pair(Some(&heard), Some(&mixed));
         self.heard += f64::from(level::dbov(&heard).max(-90.0) + 90.0);
     }

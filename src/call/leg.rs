@@ -8,7 +8,7 @@
 //! tick(play) ─▶ encoder ─▶ packet ─▶ out            receive_rtcp, rtcp: reports both ways
 //! ```
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::ear::{Ear, Overheard};
 use super::record::MediaStats;
@@ -199,6 +199,11 @@ impl MediaLeg {
     /// The next 20 ms of what came in, in order and without the jitter buffer's wait. After each packet, and each tick.
     pub fn overheard(&mut self) -> Option<Overheard> {
         self.ear.as_mut()?.poll()
+    }
+
+    /// How long what is played waited in the jitter buffer: so far ahead of [`Tick::incoming`] is what was overheard.
+    pub fn playout_delay(&self) -> Duration {
+        self.jitter.playout_delay()
     }
 
     /// Takes a datagram from the RTP path.

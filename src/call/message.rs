@@ -101,7 +101,7 @@ impl Call {
         if self.message.as_ref().is_none_or(|taking| taking.stage != Stage::Open) {
             return;
         }
-        let silent = self.masking() || incoming.rate() != self.rate;
+        let silent = self.recorder.hides_caller() || incoming.rate() != self.rate;
         sink.message(if silent { &NOTHING[..self.rate.frame_len()] } else { incoming.samples() });
     }
 

@@ -256,9 +256,9 @@ impl Call {
         if let Some(handover) = &mut self.handover {
             handover.hear_caller(&tick.incoming);
         }
-        self.recorder.mute(self.masking());
-        sink.recording(self.recorder.pair(Some(&tick.incoming), Some(&ours)));
+        self.recorder.mute(self.masking(), self.leg.playout_delay());
         self.message_frame(&tick.incoming, sink);
+        sink.recording(self.recorder.pair(Some(&tick.incoming), Some(&ours)));
         if self.line.hears() {
             self.hearing.ours(audible.then_some(&ours));
             self.overhear(now, sink);

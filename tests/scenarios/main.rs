@@ -162,6 +162,22 @@ fn a_masked_number_is_in_no_record_and_no_recording() {
 }
 
 #[test]
+fn a_masked_number_on_a_line_that_jitters_is_in_no_recording_either() {
+    for jitter_ms in [0, 60, 120, 200] {
+        let mut scenario = Scenario::new(vec![Act::Say("what is my balance"), Act::Say("seven three nine one")]);
+        scenario.fetches = vec![Ok(serde_json::json!({ "amount": 12 }))];
+        scenario.link = Link::new(11, Duration::from_millis(20), Duration::from_millis(jitter_ms), 0.0);
+        let played = play(&test_line(), scenario);
+        assert!(said(&played).contains("You have 12 dollars."), "{:?}", played.reports);
+        // The call hears ahead of what it records: what waits in the jitter buffer when the number is over is part of it.
+        let number = &played.record.turns[1];
+        let caller = played.recorded.iter().step_by(2).skip(number.start_ms as usize * 8);
+        let loud = caller.enumerate().filter(|(_, s)| s.unsigned_abs() > 100).map(|(n, _)| n / 8).collect::<Vec<_>>();
+        assert!(loud.is_empty(), "{jitter_ms} ms of jitter: heard {:?} ms after its start, {number:?}", loud.first());
+    }
+}
+
+#[test]
 fn an_interruption_stops_the_prompt_and_is_heard() {
     let played = play(&test_line(), Scenario::new(vec![Act::Over("what is my balance"), Act::HangUp]));
     let interrupted = played.reports.iter().find_map(|(_, r)| match r {
