@@ -11,6 +11,7 @@ use super::ports::Hint;
 use crate::dialplan::script::{Expect, Heard, Listen};
 use crate::dialplan::{Plan, SlotKind as PlanKind};
 use crate::nlu::background;
+use crate::nlu::complaint::{self, Complaints, Likeness};
 use crate::nlu::flow;
 use crate::nlu::intents::{Classifier, Example, name_as_example};
 use crate::nlu::keypad::{EntryRule, LONGEST};
@@ -18,6 +19,7 @@ use crate::nlu::language::{self, Language};
 use crate::nlu::passing::in_passing;
 use crate::nlu::slots::{self, Fill, SlotKind};
 use crate::nlu::text;
+use crate::speech::emotion::Event;
 use crate::speech::turn_end::Words;
 
 /// While a slot is asked for, an intent must be plainer: digits and names resemble many things a little.
@@ -46,12 +48,14 @@ pub struct Meaning {
     pub slot: Option<String>,
     /// Values of other slots that the words hold.
     pub slots: Vec<(usize, String)>,
+    /// What the words are like besides, as far as their embedding was made.
+    pub like: Likeness,
 }
 
 impl Meaning {
     /// Whether nothing was understood.
     pub fn is_nothing(&self) -> bool {
-        *self == Self::default()
+        *self == Self { like: self.like, ..Self::default() }
     }
 
     /// Whether the words hold a slot's value.
@@ -61,7 +65,7 @@ impl Meaning {
 
     /// As the script hears it.
     pub fn into_heard(self, text: String) -> Heard {
-        let Self { intent, rival, knowledge, yes_no, slot, slots } = self;
+        let Self { intent, rival, knowledge, yes_no, slot, slots, like: _ } = self;
         Heard { text, intent, rival, knowledge, yes_no, slot, slots }
     }
 }
@@ -71,6 +75,7 @@ pub struct Understanding {
     plan: Arc<Plan>,
     /// Intents first, then knowledge entries: they compete for the same words.
     classifier: Classifier,
+    complaints: Complaints,
     kinds: Vec<SlotKind>,
     /// The intent by which callers ask for a person, where the plan has one.
     person: Option<usize>,
@@ -98,8 +103,16 @@ impl Understanding {
         intents.chain(plan.knowledge().map(<[String]>::to_vec)).collect()
     }
 
-    /// Trains on the embeddings of [`Understanding::texts`] and of [`background::sentences_of`] the plan's language.
-    pub fn train(plan: Arc<Plan>, vectors: &[Vec<Vec<f32>>], background: &[Vec<f32>]) -> Self {
+    /// The texts of a language whose embeddings it wants as well, the same for every plan.
+    pub fn texts_of(language: &str) -> impl Iterator<Item = &'static str> {
+        background::sentences_of(language).chain(complaint::sentences(language))
+    }
+
+    /// Trains on the embeddings of [`Understanding::texts`] and of [`Understanding::texts_of`] the plan's language.
+    pub fn train(plan: Arc<Plan>, vectors: &[Vec<Vec<f32>>], common: &[Vec<f32>]) -> Self {
+        let unrelated = background::sentences_of(plan.language()).count().min(common.len());
+        let (background, kinds) = common.split_at(unrelated);
+        let complaints = Complaints::new(plan.language(), kinds, background);
         let texts = Self::texts(&plan);
         let examples = |(texts, vectors): (&Vec<String>, &Vec<Vec<f32>>)| {
             texts.iter().zip(vectors).map(|(text, embedding)| (text.clone(), embedding.clone())).collect::<Vec<_>>()
@@ -121,7 +134,7 @@ impl Understanding {
             asking > 0 && asking * 2 >= intent.examples.len()
         });
         let words = telling_words(&texts);
-        Self { plan, classifier, kinds, person, language, words }
+        Self { plan, classifier, complaints, kinds, person, language, words }
     }
 
     /// What can be told from the words alone, without an embedding: a slot's value, a yes or no, an example's own words.
@@ -155,6 +168,10 @@ impl Understanding {
 
     /// What an embedding of the words tells.
     pub fn by_vector(&self, text: &str, embedding: &[f32], listen: Option<&Listen>, today: Date) -> Meaning {
+        Meaning { like: self.complaints.judge(embedding), ..self.ranked(text, embedding, listen, today) }
+    }
+
+    fn ranked(&self, text: &str, embedding: &[f32], listen: Option<&Listen>, today: Date) -> Meaning {
         let (slot, slots) = self.values(text, listen, today);
         let yes_no = self.language.yes_no(text).map(|(yes, _)| yes);
         let ranking = self.classifier.rank(Example { text, embedding }, &self.allowed(listen));
@@ -173,6 +190,13 @@ impl Understanding {
             }
             None => Meaning { slot, slots, yes_no, ..Meaning::default() },
         }
+    }
+
+    /// What these words and what they are like say of the caller's patience.
+    pub fn pleas(&self, text: &str, meaning: &Meaning) -> impl Iterator<Item = Event> {
+        let person = self.language.asks_for_person(text) || meaning.like.person;
+        let complained = meaning.like.complaint.then_some(Event::Complained);
+        person.then_some(Event::AskedForPerson).into_iter().chain(complained)
     }
 
     /// A wish for a person: the plan's own intent for it; or, where any words would fill the slot, nothing, so that the

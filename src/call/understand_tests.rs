@@ -56,8 +56,8 @@ fn understanding() -> Understanding {
     let plan = Arc::new(checked.plan.unwrap_or_else(|| panic!("{:?}", checked.diagnostics)));
     let vectors: Vec<Vec<Vec<f32>>> =
         Understanding::texts(&plan).iter().map(|class| class.iter().map(|text| embed(text)).collect()).collect();
-    let background: Vec<Vec<f32>> = background::sentences().map(embed).collect();
-    Understanding::train(plan, &vectors, &background)
+    let common: Vec<Vec<f32>> = Understanding::texts_of(plan.language()).map(embed).collect();
+    Understanding::train(plan, &vectors, &common)
 }
 
 fn listen(expect: Expect, slots: &[usize]) -> Listen {

@@ -192,6 +192,98 @@ fn paraphrases_lie_nearer_than_other_matters() {
     assert!(near("", "").is_finite());
 }
 
+/// Sentences of neither file of `nlu::complaint`: complaints, and requests and troubles told calmly.
+const COMPLAINTS: &[&str] = &[
+    "this is the fourth time that I am ringing about the same bill",
+    "I have never been treated so badly by a shop",
+    "you are all useless, nobody can tell me anything",
+    "for two months you have done nothing about it",
+    "why do I have to explain everything from the beginning again",
+    "I am fed up with your excuses",
+    "your colleague hung up on me, that is unheard of",
+    "I pay every month and get nothing for it",
+    "can you for once give me a proper answer",
+    "that is really bad service, I have to say",
+    "I'm so annoyed with all of you",
+    "I will tell everybody to stay away from you",
+    "you always say that and then nothing comes of it",
+    "I have been passed from one department to the next all morning",
+    "honestly, I'm thoroughly dissatisfied",
+];
+const REQUESTS: &[&str] = &[
+    "I would like to bring my bicycle in for a repair",
+    "the heating in my room is not working",
+    "my luggage did not arrive with my flight",
+    "could you tell me the price of a day ticket",
+    "I need a new appointment with the dentist",
+    "the website says that my code is wrong",
+    "I have broken my glasses and need new ones",
+    "is the museum open on Mondays",
+    "my neighbour is very loud at night",
+    "there is no hot water in the building",
+    "I would like to extend my library books",
+    "my meter reading is four five six seven",
+    "do you have vegetarian dishes",
+    "I missed the train and want to change my ticket",
+    "the screen of my phone is cracked",
+    "how do I get to your office by bus",
+    "please send me the form by mail",
+    "I am moving house next month",
+    "may I pay in two instalments",
+    "the engine light of my car is on",
+    "my son is ill and cannot come to school",
+    "what documents do I need for that",
+    "I'd like to know when my parcel comes",
+    "please turn on voicemail for my line",
+];
+const CHINESE_COMPLAINTS: &[&str] = &[
+    "你们的服务太糟糕了",
+    "这已经是我第四次打电话了",
+    "为什么每次都要我从头讲起",
+    "你们到底会不会办事",
+    "我对你们非常不满意",
+    "你们说话不算数",
+];
+const CHINESE_REQUESTS: &[&str] = &[
+    "我想预约看牙",
+    "房间里没有热水",
+    "我的行李没有到",
+    "一张票多少钱",
+    "我要改火车票",
+    "手机屏幕碎了",
+    "博物馆星期一开门吗",
+    "请把表格寄给我",
+];
+
+#[test]
+fn complaints_are_told_from_requests_in_other_words() {
+    use super::e5::E5;
+    use crate::nlu::{background, complaint};
+
+    if onnx_ready().is_none() {
+        return;
+    }
+    let minilm = model("minilm-l6", "model.onnx").zip(model("minilm-l6", "tokenizer.json"));
+    let english = minilm.map(|(path, pieces)| Box::new(MiniLm::load(&path, &pieces).unwrap()) as Box<dyn Embedder>);
+    let chinese = model("e5-small", "model.bin").map(|path| Box::new(E5::load(&path).unwrap()) as Box<dyn Embedder>);
+    for (tag, embedder, complaints, requests, least) in
+        [("en-US", english, COMPLAINTS, REQUESTS, 0.6), ("zh-CN", chinese, CHINESE_COMPLAINTS, CHINESE_REQUESTS, 0.5)]
+    {
+        let Some(mut embedder) = embedder else { continue };
+        let mut embed = |text: &str| embedder.embed(text).unwrap();
+        let known: Vec<Vec<f32>> = complaint::sentences(tag).map(&mut embed).collect();
+        let unrelated: Vec<Vec<f32>> = background::sentences_of(tag).map(&mut embed).collect();
+        let kinds = complaint::Complaints::new(tag, &known, &unrelated);
+        let mut found = |texts: &[&'static str]| -> Vec<&'static str> {
+            texts.iter().filter(|text| kinds.judge(&embed(text)).complaint).copied().collect()
+        };
+        let (right, wrong) = (found(complaints), found(requests));
+        println!("{tag}: {} of {} complaints, {wrong:?} of {} requests", right.len(), complaints.len(), requests.len());
+        assert!(right.len() as f32 >= least * complaints.len() as f32, "{tag}: {right:?}");
+        assert!(wrong.len() * 8 <= requests.len(), "{tag}: {wrong:?}");
+    }
+}
+
 #[test]
 fn piper_speaks_slower_and_softer_to_the_upset() {
     let Some(mut voice) = joe() else { return };

@@ -2,6 +2,7 @@
 
 mod acceptance;
 pub mod background;
+pub mod complaint;
 pub mod dates;
 pub mod digits;
 pub mod email;

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::dialplan::markup::PACE;
 use crate::dialplan::{Diagnostic, Plan};
 use crate::engine::Engines;
-use crate::nlu::{background, language};
+use crate::nlu::language;
 use crate::speech::emotion::{ModelError, ProsodyModel};
 
 /// Built-in hold music, made by this project (fixtures/README.md).
@@ -194,11 +194,11 @@ impl Loader {
         let engines = self.engines.in_language(plan.language()).ok_or_else(unknown)?;
         let vectors = embed(&plan, &engines)?;
         // Kept from one plan to the next, and from one start to the next, with the plans' own sentences.
-        let background = background::sentences_of(plan.language()).map(str::to_owned);
-        let background = engines.embed_all(background.collect())?;
+        let common = Understanding::texts_of(plan.language()).map(str::to_owned);
+        let common = engines.embed_all(common.collect())?;
         let queue = |q: &crate::config::QueueConfig| Agents { agents: q.agents.clone(), ring: q.ring };
         Ok(Line {
-            understanding: Understanding::train(Arc::clone(&plan), &vectors, &background),
+            understanding: Understanding::train(Arc::clone(&plan), &vectors, &common),
             queues: config.queues.iter().map(|(name, q)| (name.clone(), queue(q))).collect(),
             music: self.music.clone(),
             dial_allow: config.sip.dial_allow.clone(),

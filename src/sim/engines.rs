@@ -11,7 +11,6 @@ use crate::call::ports::{Done, Role, Transcript};
 use crate::call::services::{Model, Models};
 use crate::call::understand::Understanding;
 use crate::dialplan::Plan;
-use crate::nlu::background;
 use crate::speech::emotion::ProsodyModel;
 
 /// Samples of a voice detector's window at 8 kHz.
@@ -147,12 +146,12 @@ pub fn line_by(plan: Plan, agents: &[&str], embed: &mut dyn FnMut(&str) -> Vec<f
     let plan = Arc::new(plan);
     let vectors: Vec<Vec<Vec<f32>>> =
         Understanding::texts(&plan).iter().map(|class| class.iter().map(|text| embed(text)).collect()).collect();
-    let background: Vec<Vec<f32>> = background::sentences_of(plan.language()).map(embed).collect();
+    let common: Vec<Vec<f32>> = Understanding::texts_of(plan.language()).map(embed).collect();
     let queue = Agents { agents: agents.iter().map(|a| (*a).to_owned()).collect(), ring: Duration::from_secs(20) };
     let queues: BTreeMap<_, _> = plan.queues().into_iter().map(|name| (name.to_owned(), queue.clone())).collect();
     let tune: Arc<[i16]> = (0..8_000).map(|n| ((n % 64) * 50 - 1_600) as i16).collect();
     Arc::new(Line {
-        understanding: Understanding::train(Arc::clone(&plan), &vectors, &background),
+        understanding: Understanding::train(Arc::clone(&plan), &vectors, &common),
         queues,
         music: [Arc::clone(&tune), tune],
         dial_allow: agents.iter().map(|a| (*a).to_owned()).collect(),

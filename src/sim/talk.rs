@@ -25,7 +25,7 @@ use crate::dialplan::script::{
     Think, Thought, TransferFailure,
 };
 use crate::nlu::keypad::{Entry, Keypad, Mashing};
-use crate::nlu::{person, text as words};
+use crate::nlu::text as words;
 use crate::speech::emotion::{self, Frustration, Mood};
 use crate::speech::prosody::Features;
 
@@ -487,9 +487,7 @@ impl Talk {
         if self.script.is_corrected_by(meaning.yes_no, meaning.gives_value()) {
             self.events.push(emotion::Event::SlotCorrected);
         }
-        if person::asks_for_person(text) {
-            self.events.push(emotion::Event::AskedForPerson);
-        }
+        self.events.extend(self.line.understanding.pleas(text, meaning));
     }
 
     fn felt(&mut self) {

@@ -82,6 +82,10 @@ fn first_score(played: &Played) -> f32 {
     played.reports.iter().find_map(felt).expect("felt")
 }
 
+fn log_odds(score: f32) -> f32 {
+    (score / (1.0 - score)).ln()
+}
+
 fn kept(played: &Played) -> CalmVoice {
     match played.changes.voice {
         VoiceChange::Kept(voice) => voice,
@@ -108,14 +112,14 @@ fn who_is_angry_from_the_first_word_is_heard_sooner_when_their_calm_voice_is_kno
         let (stranger, returning) = (call(&line, &Profile::default(), angry()), call(&line, &known(voice), angry()));
         let (unknown, score) = (first_score(&stranger), first_score(&returning));
         println!("{clip}: {unknown:.3} {score:.3}");
-        assert!(score > unknown + 0.02, "{clip}: {score} {unknown}");
+        assert!(log_odds(score) > log_odds(unknown) + 0.2, "{clip}: {score} {unknown}");
     }
     // And who is calm as ever is no more suspect than a stranger.
     let calm = || vec![said("what is the capital of France", "balance")];
     let (stranger, returning) = (call(&line, &Profile::default(), calm()), call(&line, &known(voice), calm()));
     let (unknown, score) = (first_score(&stranger), first_score(&returning));
     println!("calm: {unknown:.3} {score:.3}");
-    assert!(score <= unknown + 0.02, "{score} {unknown}");
+    assert!(log_odds(score) < log_odds(unknown) + 0.2, "{score} {unknown}");
 }
 
 #[test]

@@ -8,7 +8,6 @@ use crate::call::record::FELT;
 use crate::call::understand::Meaning;
 use crate::call::{Call, Phase};
 use crate::dialplan::script;
-use crate::nlu::person;
 use crate::speech::emotion;
 use crate::speech::prosody::Features;
 
@@ -35,9 +34,7 @@ impl Call {
         if self.script.is_corrected_by(meaning.yes_no, meaning.gives_value()) {
             self.turns.events.push(emotion::Event::SlotCorrected);
         }
-        if person::asks_for_person(text) {
-            self.turns.events.push(emotion::Event::AskedForPerson);
-        }
+        self.turns.events.extend(self.line.understanding.pleas(text, meaning));
     }
 
     /// How it was said: updates the score; returns its reasons.

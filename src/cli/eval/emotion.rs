@@ -16,7 +16,6 @@ pub(in crate::cli) mod training;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context;
 
@@ -26,7 +25,7 @@ use self::report::Report;
 use self::score::{returning, score};
 use self::training::AUGMENTED;
 use crate::cli::Format;
-use crate::speech::emotion::ProsodyModel;
+use crate::speech::emotion::{CallCalibration, ProsodyModel};
 
 /// Arguments of `sidetone eval emotion`.
 #[derive(Debug, clap::Args)]
@@ -110,11 +109,7 @@ fn held_out(
     let lines = training::lines(clips, augmented, seed);
     let sentences = speakers(clips.iter().map(|c| c.sentence.as_str()));
     let speakers = speakers(clips.iter().map(|c| c.speaker.as_str()));
-    let models = parallel(&speakers, |speaker| {
-        let others: Vec<_> = lines.iter().filter(|line| line[0].speaker != *speaker).collect();
-        training::train_on(&others, "a fold")
-    });
-    let models: Vec<Arc<ProsodyModel>> = models.into_iter().map(|m| m.map(Arc::new)).collect::<Result<_, _>>()?;
+    let models = training::folds(&lines, &speakers)?;
     let unheard = parallel(&sentences, |sentence| {
         let without = |line: &training::Line| line.iter().filter(|row| row.sentence != *sentence).cloned().collect();
         let others: Vec<training::Line> = lines.iter().map(without).collect();
@@ -125,12 +120,11 @@ fn held_out(
     // Every speaker of the clips has a fold.
     let model_of = |speaker: &str| &models[speakers.iter().position(|s| *s == speaker).unwrap_or(0)];
     let scripts = calls::scripts()?;
-    let mut report = Report::default();
+    let (mut report, mut plays) = (Report::default(), calls::Plays::default());
     let mut heard: Vec<(&str, Vec<Row>)> = Vec::new();
     for (condition, (name, shift)) in conditions.iter().enumerate() {
         let work: Vec<usize> = (0..clips.len()).collect();
-        let seed_of = |i: usize| seed.wrapping_add(i as u64 * 7 + condition as u64);
-        let measured = parallel(&work, |&i| measure(&clips[i], shift, seed_of(i), true));
+        let measured = parallel(&work, |&i| measure(&clips[i], shift, seed_of(seed, condition, i), true));
         let scored = score(&measured, |row| model_of(&row.speaker));
         report.add(name, &scored);
         if BY_SENTENCE.contains(name) {
@@ -139,17 +133,14 @@ fn held_out(
         if *name == "ulaw" {
             report.by_speaker(&scored);
         }
-        for (number, script) in scripts.iter().enumerate().filter(|(_, script)| script.line == *name) {
-            for (s, speaker) in speakers.iter().enumerate() {
-                let own: Vec<&Row> = measured.iter().map(|m| &m.row).filter(|row| row.speaker == *speaker).collect();
-                report.calls.get_or_insert_default().play(script, &own, model_of(speaker), number + s);
-            }
-        }
+        let rows: Vec<&Row> = measured.iter().map(|m| &m.row).collect();
+        plays.on_line(name, &scripts, &rows, speakers.iter().copied().zip(&models));
         // Another pitch is another speaker, and nobody's other call.
         if shift.speed == 1.0 {
             heard.push((name, measured.into_iter().map(|m| m.row).collect()));
         }
     }
+    report.calls = Some(plays.calls());
     let (mut same, mut other) = (Vec::new(), Vec::new());
     for (at, (_, now)) in heard.iter().enumerate() {
         same.extend(returning(now, now, |row| model_of(&row.speaker)));
@@ -161,6 +152,32 @@ fn held_out(
     report.returning("by the same telephone", &same);
     report.returning("by another telephone", &other);
     Ok(report)
+}
+
+/// What makes a call's sum of voice, words and events a probability: the scripted calls, each played by models that did not
+/// hear the speaker.
+pub(in crate::cli) fn calibrate_calls(
+    clips: &[Clip],
+    lines: &[training::Line],
+    seed: u64,
+) -> anyhow::Result<CallCalibration> {
+    let speakers = speakers(clips.iter().map(|c| c.speaker.as_str()));
+    let models = training::folds(lines, &speakers)?;
+    let (scripts, mut plays) = (calls::scripts()?, calls::Plays::default());
+    for (condition, (name, shift)) in shift::CONDITIONS.iter().enumerate() {
+        if !scripts.iter().any(|script| script.line == *name) {
+            continue;
+        }
+        let work: Vec<usize> = (0..clips.len()).collect();
+        let rows = parallel(&work, |&i| measure(&clips[i], shift, seed_of(seed, condition, i), false).row);
+        plays.on_line(name, &scripts, &rows.iter().collect::<Vec<_>>(), speakers.iter().copied().zip(&models));
+    }
+    Ok(plays.calibration())
+}
+
+/// The chance of one clip under one condition.
+fn seed_of(seed: u64, condition: usize, clip: usize) -> u64 {
+    seed.wrapping_add(clip as u64 * 7 + condition as u64)
 }
 
 /// Scores a corpus with the shipped weights.
@@ -234,5 +251,6 @@ mod tests {
         assert!(calls.recall().expect("angry callers") >= 0.95, "{}", calls.table());
         assert!(calls.precision().expect("hand-overs") >= 0.95, "{}", calls.table());
         assert!(calls.delay().expect("hand-overs") <= 1.0, "{}", calls.table());
+        assert!(calls.calibration_error() <= 0.07, "{}", calls.table());
     }
 }

@@ -1,11 +1,12 @@
-//! `sidetone train emotion`: fits the prosody model that ships, from all speakers of EmoDB under random telephone shifts.
+//! `sidetone train emotion`: fits the prosody model that ships, from all speakers of EmoDB under random telephone shifts,
+//! and what makes a call's score a probability, from the scripted calls.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 
-use crate::cli::eval::emotion::{corpus, table, training};
+use crate::cli::eval::emotion::{self, corpus, table, training};
 
 /// Arguments of `sidetone train emotion`.
 #[derive(Debug, clap::Args)]
@@ -33,7 +34,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let (count, shifts, seed) = (clips.len(), training::AUGMENTED, args.seed);
     let trained = format!("{count} clips of EmoDB, each also under {shifts} random shifts, seed {seed}");
-    let model = training::train(&lines, &trained)?;
+    let call = emotion::calibrate_calls(&clips, &lines, seed)?;
+    let model = training::train(&lines, &trained)?.with_call(call);
     std::fs::write(&args.out, model.to_json()?).with_context(|| format!("cannot write {}", args.out.display()))?;
     println!("wrote {}: threshold {:.2}", args.out.display(), model.threshold());
     Ok(ExitCode::SUCCESS)

@@ -4,8 +4,9 @@
 //! decide, and what made a caller angry is not forgotten by one calm "yes".
 //!
 //! ```text
-//! log-odds = prior + voice + words + events      each bounded; words and events fade by the turn
-//!                     └─ ≤ UNBACKED + what else speaks for it + PERSISTING for each further clearly raised turn
+//! sum = prior + voice + words + events      each bounded; words and events fade by the turn
+//!                └─ ≤ UNBACKED + what else speaks for it + PERSISTING for each further clearly raised turn
+//! score = probability by the model's calibration, a straight line from the sum to log-odds
 //! ```
 //! Joy raises a voice as anger does, and the voice alone can hardly tell the two apart. So a raised voice hands nobody over
 //! by itself: something else must speak for it (hard words, or that we did not understand, asked twice, got it wrong), or
@@ -38,10 +39,12 @@ pub enum Event {
     SlotCorrected,
     /// Many keys at once, or keys that mean nothing.
     KeypadMashing,
+    /// The words were like a complaint. Where the lexicon finds hard words in them, those count instead.
+    Complained,
 }
 
 impl Event {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::RepeatedIntent,
         Self::NoMatch,
         Self::NoInput,
@@ -49,6 +52,7 @@ impl Event {
         Self::AskedForPerson,
         Self::SlotCorrected,
         Self::KeypadMashing,
+        Self::Complained,
     ];
 
     /// Log-odds that one adds.
@@ -61,6 +65,7 @@ impl Event {
             Self::AskedForPerson => 1.3,
             Self::SlotCorrected => 0.4,
             Self::KeypadMashing => 0.9,
+            Self::Complained => 1.0,
         }
     }
 
@@ -82,6 +87,8 @@ impl Event {
             Self::SlotCorrected => format!("had to correct us {times}"),
             Self::KeypadMashing if count == 1 => "pressed keys wildly".to_string(),
             Self::KeypadMashing => format!("pressed keys wildly {times}"),
+            Self::Complained if count == 1 => "complained".to_string(),
+            Self::Complained => format!("complained {times}"),
         }
     }
 }
@@ -111,17 +118,17 @@ pub struct Config {
     pub tense: f32,
     /// Tense, or calm, becomes angry at this score.
     pub angry: f32,
-    /// A mood ends this far below where it begins.
+    /// A mood ends this far below where it begins, log-odds.
     pub hysteresis: f32,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { tense: 0.45, angry: 0.7, hysteresis: 0.12 }
+        Self { tense: 0.25, angry: 0.7, hysteresis: 1.0 }
     }
 }
 
-/// Log-odds of a call of which nothing is known: one in six is frustrated.
+/// The sum of a call of which nothing is known.
 const PRIOR: f32 = -1.6;
 /// Bounds of what the voice adds.
 const VOICE: (f32, f32) = (-0.5, 3.4);
@@ -189,6 +196,7 @@ pub struct Frustration {
 impl Frustration {
     /// A call of which nothing is known.
     pub fn new(model: Arc<ProsodyModel>, config: Config) -> Self {
+        let unknown = sigmoid(model.log_odds_of_call(PRIOR));
         Self {
             config,
             model,
@@ -204,7 +212,7 @@ impl Frustration {
             change: Change::default(),
             voice_confidence: 0.0,
             mood: Mood::Calm,
-            past: [(sigmoid(PRIOR), 0.0); TREND + 1],
+            past: [(unknown, 0.0); TREND + 1],
             arousal: 0.0,
         }
     }
@@ -231,7 +239,9 @@ impl Frustration {
             self.phrase = Some((hit.phrase, hit.weight));
         }
         let asked = hits.iter().any(|h| h.sign == Sign::AskForPerson) && !events.contains(&Event::AskedForPerson);
-        for event in events.iter().chain(asked.then_some(&Event::AskedForPerson)) {
+        let hard = hits.iter().any(|h| h.weight > 0.0 && h.sign != Sign::AskForPerson);
+        let events = events.iter().filter(|event| !(hard && **event == Event::Complained));
+        for event in events.chain(asked.then_some(&Event::AskedForPerson)) {
             self.count(*event);
         }
         self.settle();
@@ -250,9 +260,14 @@ impl Frustration {
         self.minutes = time.as_secs_f32() / 60.0;
     }
 
-    /// 0..1.
+    /// The probability that the caller is losing patience, 0..1.
     pub fn score(&self) -> f32 {
-        sigmoid(PRIOR + self.voice_part() + self.words + self.events_part())
+        sigmoid(self.model.log_odds_of_call(self.sum()))
+    }
+
+    /// What the score is made of, before it is a probability.
+    pub fn sum(&self) -> f32 {
+        PRIOR + self.voice_part() + self.words + self.events_part()
     }
 
     /// By the score, with hysteresis.
@@ -369,11 +384,11 @@ impl Frustration {
 
     fn settle(&mut self) {
         let Config { tense, angry, hysteresis } = self.config;
-        let score = self.score();
-        let begins = |mood: Mood, at: f32| if self.mood >= mood { at - hysteresis } else { at };
-        self.mood = if score >= begins(Mood::Angry, angry) {
+        let log_odds = self.model.log_odds_of_call(self.sum());
+        let begins = |mood: Mood, at: f32| logit(at) - if self.mood >= mood { hysteresis } else { 0.0 };
+        self.mood = if log_odds >= begins(Mood::Angry, angry) {
             Mood::Angry
-        } else if score >= begins(Mood::Tense, tense) {
+        } else if log_odds >= begins(Mood::Tense, tense) {
             Mood::Tense
         } else {
             Mood::Calm
@@ -409,6 +424,10 @@ impl Frustration {
 
 fn sigmoid(log_odds: f32) -> f32 {
     1.0 / (1.0 + (-log_odds).exp())
+}
+
+fn logit(probability: f32) -> f32 {
+    (probability / (1.0 - probability)).ln()
 }
 
 /// Log-odds of what the model does not hear: faster than usual. Everyday variation is no sign.

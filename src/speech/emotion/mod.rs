@@ -10,7 +10,7 @@ mod frustration;
 mod model;
 mod words;
 
-pub use calibration::Calibration;
+pub use calibration::{Calibration, CallCalibration};
 pub use calm_voice::CalmVoice;
 pub use fit::{Fitted, Sample, fit, solve};
 pub use frustration::{Config, Event, Frustration, Mood};

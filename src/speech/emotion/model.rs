@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::calibration::Calibration;
+use super::calibration::{Calibration, CallCalibration};
 use super::calm_voice::CalmVoice;
 use super::fit::Fitted;
 use crate::speech::baseline::Baseline;
@@ -142,6 +142,9 @@ pub struct ProsodyModel {
     alone: Head,
     /// Of its difference from the caller's baseline.
     against_baseline: Head,
+    /// Of a whole call: voice, words and events together.
+    #[serde(default)]
+    call: CallCalibration,
 }
 
 impl ProsodyModel {
@@ -190,7 +193,26 @@ impl ProsodyModel {
 
     /// A model from its two parts.
     pub fn new(alone: Head, against_baseline: Head, threshold: f64, trained: &str) -> Result<Self, ModelError> {
-        Self { format: FORMAT, trained: trained.to_string(), threshold, alone, against_baseline }.checked()
+        Self {
+            format: FORMAT,
+            trained: trained.to_string(),
+            threshold,
+            alone,
+            against_baseline,
+            call: CallCalibration::default(),
+        }
+        .checked()
+    }
+
+    /// The same with what makes a call's sum of voice, words and events a probability.
+    pub fn with_call(mut self, call: CallCalibration) -> Self {
+        self.call = call;
+        self
+    }
+
+    /// The true log-odds of a call's sum of voice, words and events.
+    pub fn log_odds_of_call(&self, sum: f32) -> f32 {
+        self.call.apply(f64::from(sum)) as f32
     }
 
     fn checked(mut self) -> Result<Self, ModelError> {
@@ -199,6 +221,9 @@ impl ProsodyModel {
         }
         if self.threshold == 0.0 || !(0.0..1.0).contains(&self.threshold) {
             return Err(ModelError::Range("threshold".into()));
+        }
+        if !self.call.is_valid() {
+            return Err(ModelError::Range("call".into()));
         }
         self.alone.check()?;
         self.against_baseline.check()?;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::corpus::Label;
 use super::measure::Row;
 use super::metrics::{ece, interval};
-use crate::speech::emotion::{Config, Event, Frustration, Mood, ProsodyModel};
+use crate::speech::emotion::{CallCalibration, Config, Event, Frustration, ProsodyModel};
 use crate::speech::prosody::Features;
 
 const SCRIPTS: &str = include_str!("calls.toml");
@@ -91,32 +91,105 @@ struct Tally {
     scores: Vec<(f32, bool)>,
 }
 
-/// All calls, for each set of sources.
+/// One call by one speaker, as the fusion hears it.
+#[derive(Debug)]
+struct Play {
+    speaker: String,
+    kind: String,
+    /// The first turn of an angry caller, for whom somebody should take over.
+    angry_from: Option<usize>,
+    /// What voice, words and events sum up to after each turn, for each set of sources.
+    sums: [Vec<f32>; SOURCES.len()],
+}
+
+impl Play {
+    /// The sums of one set of sources, and whether the caller was angry by then.
+    fn scored(&self, sources: usize) -> impl Iterator<Item = (f64, bool)> + '_ {
+        let angry = |turn: usize| self.angry_from.is_some_and(|from| turn >= from);
+        self.sums[sources].iter().enumerate().map(move |(turn, sum)| (f64::from(*sum), angry(turn)))
+    }
+}
+
+/// All calls.
+#[derive(Debug, Default)]
+pub(super) struct Plays(Vec<Play>);
+
+impl Plays {
+    /// Plays every script of this line with each speaker's clips, by a model that did not hear them.
+    pub(super) fn on_line<'a>(
+        &mut self,
+        line: &str,
+        scripts: &[Script],
+        rows: &[&Row],
+        models: impl Iterator<Item = (&'a str, &'a Arc<ProsodyModel>)> + Clone,
+    ) {
+        for (number, script) in scripts.iter().enumerate().filter(|(_, script)| script.line == line) {
+            for (s, (speaker, model)) in models.clone().enumerate() {
+                let own: Vec<&Row> = rows.iter().filter(|row| row.speaker == speaker).copied().collect();
+                // A speaker who never acts one of the voices cannot play it.
+                let Some(clips) = script.clips(&own, number + s) else { continue };
+                self.0.push(Play {
+                    speaker: speaker.to_string(),
+                    kind: script.kind.clone(),
+                    angry_from: script.hand_over.then_some(script.angry_from),
+                    sums: SOURCES.map(|(_, sources)| script.play(&clips, model, sources)),
+                });
+            }
+        }
+    }
+
+    /// What makes the sum of all sources a probability, from every call.
+    pub(super) fn calibration(&self) -> CallCalibration {
+        self.calibration_of(|_| true)
+    }
+
+    fn calibration_of(&self, of: impl Fn(&Play) -> bool) -> CallCalibration {
+        let scored: Vec<(f64, bool)> = self.0.iter().filter(|play| of(play)).flat_map(|play| play.scored(0)).collect();
+        CallCalibration::learn(&scored)
+    }
+
+    /// How the calls ended; each calibrated by those of other speakers.
+    pub(super) fn calls(&self) -> Calls {
+        let mut calls = Calls::default();
+        for play in &self.0 {
+            let line = self.calibration_of(|other| other.speaker != play.speaker);
+            calls.tallies.iter_mut().enumerate().for_each(|(sources, tally)| tally.add(play, sources, &line));
+        }
+        calls
+    }
+}
+
+impl Script {
+    /// A clip for each turn; `index` chooses among them.
+    fn clips<'a>(&self, rows: &[&'a Row], index: usize) -> Option<Vec<&'a Features>> {
+        let turns = self.turns.iter().enumerate().map(|(i, turn)| {
+            let label = Label::parse(&turn.voice)?;
+            let own: Vec<&&Row> = rows.iter().filter(|row| row.label == label).collect();
+            (!own.is_empty()).then(|| &own[(index + i) % own.len()].features)
+        });
+        turns.collect()
+    }
+
+    /// What the fusion sums up after each turn.
+    fn play(&self, clips: &[&Features], model: &Arc<ProsodyModel>, [voice, words, events]: [bool; 3]) -> Vec<f32> {
+        let mut frustration = Frustration::new(Arc::clone(model), Config::default());
+        let turns = self.turns.iter().zip(clips).map(|(turn, clip)| {
+            let features = if voice { **clip } else { Features::default() };
+            let heard = if words { turn.heard.as_str() } else { "" };
+            frustration.utterance(&features, heard, if events { &turn.events } else { &[] });
+            frustration.sum()
+        });
+        turns.collect()
+    }
+}
+
+/// How all calls ended, for each set of sources.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     tallies: [Tally; SOURCES.len()],
 }
 
 impl Calls {
-    /// Plays a script with one speaker's clips, by a model that did not hear them; `index` chooses among them.
-    pub(super) fn play(&mut self, script: &Script, rows: &[&Row], model: &Arc<ProsodyModel>, index: usize) {
-        let clips: Option<Vec<&Features>> = script
-            .turns
-            .iter()
-            .enumerate()
-            .map(|(i, turn)| {
-                let label = Label::parse(&turn.voice)?;
-                let own: Vec<&&Row> = rows.iter().filter(|row| row.label == label).collect();
-                (!own.is_empty()).then(|| &own[(index + i) % own.len()].features)
-            })
-            .collect();
-        // A speaker who never acts one of the voices cannot play it.
-        let Some(clips) = clips else { return };
-        for (tally, (_, sources)) in self.tallies.iter_mut().zip(SOURCES) {
-            tally.play(script, &clips, model, sources);
-        }
-    }
-
     fn all(&self) -> &Tally {
         &self.tallies[0]
     }
@@ -134,6 +207,12 @@ impl Calls {
     /// Median of the turns from the first angry one to the hand-over (0: the same turn).
     pub(super) fn delay(&self) -> Option<f32> {
         self.all().delay()
+    }
+
+    /// How far the score after a turn is off as a probability.
+    #[cfg(test)]
+    pub(super) fn calibration_error(&self) -> f64 {
+        ece(&self.all().scores)
     }
 
     pub(super) fn table(&self) -> String {
@@ -178,34 +257,28 @@ impl Calls {
 }
 
 impl Tally {
-    fn play(&mut self, script: &Script, clips: &[&Features], model: &Arc<ProsodyModel>, sources: [bool; 3]) {
-        let [voice, words, events] = sources;
-        let mut frustration = Frustration::new(Arc::clone(model), Config::default());
+    fn add(&mut self, play: &Play, sources: usize, line: &CallCalibration) {
         let mut handed_over = None;
-        for (i, (turn, clip)) in script.turns.iter().zip(clips).enumerate() {
-            let features = if voice { **clip } else { Features::default() };
-            let heard = if words { turn.heard.as_str() } else { "" };
-            frustration.utterance(&features, heard, if events { &turn.events } else { &[] });
-            self.scores.push((frustration.score(), script.hand_over && i >= script.angry_from));
-            if handed_over.is_none() && frustration.mood() == Mood::Angry {
-                handed_over = Some(i);
+        for (turn, (sum, angry)) in play.scored(sources).enumerate() {
+            let score = (1.0 / (1.0 + (-line.apply(sum)).exp())) as f32;
+            self.scores.push((score, angry));
+            if handed_over.is_none() && score >= Config::default().angry {
+                handed_over = Some(turn);
             }
         }
-        match (script.hand_over, handed_over) {
-            (true, Some(at)) => {
+        match (play.angry_from, handed_over) {
+            (Some(from), Some(at)) => {
                 self.right += 1;
-                self.delays.push(at.saturating_sub(script.angry_from) as f32);
+                self.delays.push(at.saturating_sub(from) as f32);
             }
-            (true, None) => self.missed += 1,
-            (false, Some(_)) => self.wrong += 1,
-            (false, None) => {}
+            (Some(_), None) => self.missed += 1,
+            (None, Some(_)) => self.wrong += 1,
+            (None, None) => {}
         }
-        if self.kinds.last().is_none_or(|kind| kind.name != script.kind)
-            && !self.kinds.iter().any(|kind| kind.name == script.kind)
-        {
-            self.kinds.push(Kind { name: script.kind.clone(), ..Kind::default() });
+        if !self.kinds.iter().any(|kind| kind.name == play.kind) {
+            self.kinds.push(Kind { name: play.kind.clone(), ..Kind::default() });
         }
-        if let Some(kind) = self.kinds.iter_mut().find(|kind| kind.name == script.kind) {
+        if let Some(kind) = self.kinds.iter_mut().find(|kind| kind.name == play.kind) {
             kind.calls += 1;
             kind.handed_over += u32::from(handed_over.is_some());
         }

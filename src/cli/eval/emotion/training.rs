@@ -1,5 +1,7 @@
 //! How the model is learned: voices under random telephone shifts, calibrated on speakers that a fold did not hear.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -51,6 +53,15 @@ pub(in crate::cli) fn lines(clips: &[Clip], count: usize, seed: u64) -> Vec<Line
 pub(in crate::cli) fn train(lines: &[Line], trained: &str) -> anyhow::Result<ProsodyModel> {
     let lines: Vec<&Line> = lines.iter().collect();
     train_on(&lines, trained)
+}
+
+/// For each speaker a model that did not hear them.
+pub(super) fn folds(lines: &[Line], speakers: &[&str]) -> anyhow::Result<Vec<Arc<ProsodyModel>>> {
+    let models = parallel(speakers, |speaker| {
+        let others: Vec<_> = lines.iter().filter(|line| line[0].speaker != *speaker).collect();
+        train_on(&others, "a fold")
+    });
+    models.into_iter().map(|model| model.map(Arc::new)).collect()
 }
 
 /// The same from some of the lines.
