@@ -30,6 +30,8 @@ const ACCEPT_OVER_TEXT: f32 = 0.9;
 const PERSON: f32 = 0.97;
 /// From this score on an intent is plain enough to stand alone.
 const PLAIN: f32 = 0.7;
+/// An answer of so many words may mean something besides the value that it holds.
+const SENTENCE: usize = 6;
 /// The score of an example's own words.
 const WRITTEN: f32 = 0.995;
 
@@ -81,6 +83,8 @@ pub struct Understanding {
     person: Option<usize>,
     /// The language that callers of the plan speak.
     language: &'static dyn Language,
+    /// The examples of each intent, then the questions of each knowledge entry.
+    texts: Vec<Vec<String>>,
     /// Of each intent, then of each knowledge entry, the words that tell it from the others.
     words: Vec<Vec<String>>,
 }
@@ -134,7 +138,7 @@ impl Understanding {
             asking > 0 && asking * 2 >= intent.examples.len()
         });
         let words = telling_words(&texts);
-        Self { plan, classifier, complaints, kinds, person, language, words }
+        Self { plan, classifier, complaints, kinds, person, language, texts, words }
     }
 
     /// What can be told from the words alone, without an embedding: a slot's value, a yes or no, an example's own words.
@@ -157,7 +161,12 @@ impl Understanding {
             return found.map(|found| Meaning { slots, ..self.meaning(found, yes_no) });
         }
         if slot.is_some() {
-            return Some(Meaning { slot, slots, ..Meaning::default() });
+            // "The brakes that you mended are broken again" says more than which part is meant.
+            if self.language.pieces(text).len() < SENTENCE || self.allowed(listen).is_empty() {
+                return Some(Meaning { slot, slots, ..Meaning::default() });
+            }
+            let found = found().filter(|(_, score)| *score >= WRITTEN)?;
+            return Some(Meaning { slot, slots, ..self.meaning(found, yes_no) });
         }
         let answered = yes_no.is_some() || !slots.is_empty();
         if answered && matches!(listen.map(|l| &l.expect), Some(Expect::YesNo)) {
@@ -177,11 +186,13 @@ impl Understanding {
         let ranking = self.classifier.rank(Example { text, embedding }, &self.allowed(listen));
         let any_words = self.expects_any_words(listen);
         let least = match listen.map(|l| &l.expect) {
-            Some(Expect::Slot { .. }) if any_words => ACCEPT_OVER_TEXT,
+            Some(Expect::Slot { .. }) if any_words || slot.is_some() => ACCEPT_OVER_TEXT,
             Some(Expect::Slot { .. }) => ACCEPT_ASIDE,
             _ => 0.0,
         };
-        match ranking.best.filter(|(_, score)| *score >= least) {
+        let short = self.language.is_short(text);
+        let told = |class: usize| !self.language.is_small_talk(text) && (!short || self.shares(text, class));
+        match ranking.best.filter(|(class, score)| *score >= least && told(*class)) {
             // What is plainly meant is no text.
             Some(best) => {
                 let intents = self.plan.intents().len();
@@ -197,6 +208,12 @@ impl Understanding {
         let person = self.language.asks_for_person(text) || meaning.like.person;
         let complained = meaning.like.complaint.then_some(Event::Complained);
         person.then_some(Event::AskedForPerson).into_iter().chain(complained)
+    }
+
+    /// Whether an example of the class has these words in it.
+    fn shares(&self, text: &str, class: usize) -> bool {
+        let said: String = text.chars().filter(|c| c.is_alphanumeric()).collect();
+        self.texts.get(class).is_some_and(|examples| examples.iter().any(|example| example.contains(&said)))
     }
 
     /// A wish for a person: the plan's own intent for it; or, where any words would fill the slot, nothing, so that the
@@ -341,7 +358,7 @@ impl Understanding {
                 Some(SlotKind::Phone) => Hint::Digits { least: 3, most: 15 },
                 Some(SlotKind::YesNo) => Hint::YesNo,
                 Some(SlotKind::Date) => Hint::Date,
-                Some(SlotKind::Choice(choices)) => Hint::Words(choices.join(", ").into()),
+                Some(SlotKind::Choice(choices)) => Hint::Words(choices.concat().join(", ").into()),
                 Some(SlotKind::Name) => topics(names),
                 _ => Hint::Open,
             },
@@ -414,12 +431,12 @@ fn kind_of(kind: &PlanKind) -> SlotKind {
         PlanKind::Number => SlotKind::Number,
         PlanKind::YesNo => SlotKind::YesNo,
         PlanKind::Choice(choices) => {
-            // A choice's own name is a word for it, and stands there once: two alike would be doubtful.
+            // A choice's own name is a word for it.
             let named = |(name, words): &(String, Vec<String>)| {
-                let own = (!words.iter().any(|word| word.eq_ignore_ascii_case(name))).then(|| name.clone());
-                own.into_iter().chain(words.iter().cloned()).collect::<Vec<_>>()
+                let others = words.iter().filter(|word| !word.eq_ignore_ascii_case(name));
+                std::iter::once(name).chain(others).cloned().collect::<Vec<_>>()
             };
-            SlotKind::Choice(choices.iter().flat_map(named).collect())
+            SlotKind::Choice(choices.iter().map(named).collect())
         }
         PlanKind::Money => SlotKind::Money,
         PlanKind::Date => SlotKind::Date,

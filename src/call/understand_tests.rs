@@ -13,7 +13,7 @@ dialplan: shop
 language: en-US
 intents:
   order_status: [where is my order, has my parcel been sent]
-  return_item: [I want to return something, send it back]
+  return_item: [I want to return something, send it back, I want to return the savings book I bought]
   agent: [let me talk to a person, human please]
 slots:
   story: {type: text, prompt: What happened?}
@@ -104,6 +104,18 @@ fn free_text_swallows_neither_intents_nor_a_wish_for_a_person() {
     let mut nowhere = listen(Expect::Slot { slot: story }, &[]);
     nowhere.intents = vec![0, 1];
     assert!(heard(&understanding, "give me a person", &nowhere).is_nothing());
+}
+
+#[test]
+fn an_intents_own_words_are_more_than_the_value_in_them() {
+    let understanding = understanding();
+    let account = slot(&understanding, "account");
+    let listen = listen(Expect::Slot { slot: account }, &[]);
+    let both = heard(&understanding, "I want to return the savings book I bought", &listen);
+    assert_eq!((both.intent.map(|(intent, _)| intent), both.slot.as_deref()), (Some(1), Some("savings")));
+    // A long answer is still an answer.
+    let answer = heard(&understanding, "maybe take whatever lies under savings please", &listen);
+    assert_eq!((answer.intent, answer.slot.as_deref()), (None, Some("savings")));
 }
 
 #[test]

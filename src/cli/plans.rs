@@ -80,8 +80,7 @@ pub(super) fn load(path: &Path) -> anyhow::Result<(PathBuf, dialplan::Plan)> {
     let [file] = found.as_slice() else {
         anyhow::bail!("{} holds {} plans; name one of them", path.display(), found.len());
     };
-    let source = read(file).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
-    let checked = dialplan::load(&source, &file.display().to_string());
+    let checked = crate::server::files::check(file).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
     match checked.plan {
         Some(plan) => Ok((file.clone(), plan)),
         None => {

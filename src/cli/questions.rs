@@ -261,7 +261,11 @@ fn listed(found: &[Question], calls: usize) -> String {
         out.push('\n');
     }
     let asked: usize = found.iter().map(|question| question.count).sum();
-    out += &format!("{} questions, asked {asked} times in {calls} calls\n", found.len());
+    out += &format!(
+        "{} question{}, asked {asked} times in {calls} calls\n",
+        found.len(),
+        if found.len() == 1 { "" } else { "s" }
+    );
     out
 }
 

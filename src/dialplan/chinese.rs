@@ -1,7 +1,7 @@
 //! What the server says of itself in Mandarin Chinese, and values as they are said there. Numbers stay in digits: the
 //! voice reads them.
 
-use jiff::civil::{Date, Time};
+use jiff::civil::{Date, DateTime, Time};
 use minijinja::value::Value;
 use minijinja::{Error, ErrorKind};
 
@@ -88,7 +88,7 @@ pub(super) fn money(value: &Value, code: &str) -> Result<String, Error> {
 pub(super) fn date(value: &Value) -> Result<String, Error> {
     let day: Option<Date> = value.as_str().and_then(|text| text.get(..10)?.parse().ok());
     let day = day.ok_or_else(|| refused("date needs a text like 2026-11-24"))?;
-    let name = ["一", "二", "三", "四", "五", "六", "日"][day.weekday().to_monday_zero_offset() as usize];
+    let name = WEEKDAYS[day.weekday().to_monday_zero_offset() as usize];
     Ok(format!("{}月{}日，星期{name}", day.month(), day.day()))
 }
 
@@ -109,6 +109,26 @@ pub(super) fn time(value: &Value) -> Result<String, Error> {
         minute => format!("{part}{hour}点{minute}分"),
     })
 }
+
+/// A moment's time of day.
+pub(super) fn clock(moment: DateTime) -> String {
+    time(&Value::from(format!("{:02}:{:02}", moment.hour(), moment.minute()))).unwrap_or_default()
+}
+
+/// A moment as seen from `now`: "今天下午2点", "明天上午8点", "星期一上午8点", "11月30日，星期一上午8点".
+pub(super) fn moment(moment: DateTime, now: DateTime) -> String {
+    let time = clock(moment);
+    let weekday = WEEKDAYS[moment.weekday().to_monday_zero_offset() as usize];
+    match now.date().until(moment.date()).map_or(i32::MAX, |span| span.get_days()) {
+        0 => format!("今天{time}"),
+        1 => format!("明天{time}"),
+        2..=6 => format!("星期{weekday}{time}"),
+        _ => format!("{}月{}日，星期{weekday}{time}", moment.month(), moment.day()),
+    }
+}
+
+/// Of the week, from Monday.
+const WEEKDAYS: [&str; 7] = ["一", "二", "三", "四", "五", "六", "日"];
 
 /// By the hour.
 pub(super) fn greeting(hour: u8) -> &'static str {
@@ -140,6 +160,15 @@ mod tests {
         assert_eq!(money(&Value::from(1234.5), "CNY").unwrap(), "1234.5元");
         assert_eq!(money(&Value::from("-3"), "USD").unwrap(), "负3美元");
         assert!(money(&Value::from(1), "XXX").is_err());
+        let now = jiff::civil::date(2026, 11, 23).at(10, 0, 0, 0);
+        for (day, hour, said) in [
+            (23, 18, "今天晚上6点"),
+            (24, 9, "明天上午9点"),
+            (27, 8, "星期五上午8点"),
+            (30, 13, "11月30日，星期一下午1点"),
+        ] {
+            assert_eq!(moment(jiff::civil::date(2026, 11, day).at(hour, 0, 0, 0), now), said);
+        }
         assert_eq!(date(&Value::from("2026-11-24")).unwrap(), "11月24日，星期二");
         assert_eq!(time(&Value::from("15:30")).unwrap(), "下午3点30分");
         assert_eq!(time(&Value::from("08:05")).unwrap(), "上午8点零5分");

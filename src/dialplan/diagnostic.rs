@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 const MAX_DIAGNOSTICS: usize = 500;
 /// A longer word is not compared with the known ones.
 const MAX_WORD: usize = 64;
+/// So many words are listed where none is near.
+const FEW_WORDS: usize = 8;
 /// Past so many comparisons in one report no nearer word is looked for: thousands of wrong names among thousands of
 /// right ones must not take minutes.
 const MAX_COMPARED: usize = 50_000;
@@ -232,7 +234,7 @@ impl<'a> Report<'a> {
         self.push(at, Severity::Warning, code, message.into(), Some(help.into()));
     }
 
-    /// An error about a word that is not among `known`, with the nearest of them.
+    /// An error about a word that is not among `known`, with the nearest of them; with all where they are few.
     pub(super) fn unknown<'k>(
         &mut self,
         at: &Span,
@@ -243,9 +245,14 @@ impl<'a> Report<'a> {
     ) {
         let left = MAX_COMPARED.saturating_sub(self.compared);
         let compared = &mut self.compared;
-        let known = known.take(left).inspect(|_| *compared += 1);
-        let help = if self.found.len() < MAX_DIAGNOSTICS { nearest(word, known) } else { None };
-        self.push(at, Severity::Error, code, message.into(), help.map(|word| format!("did you mean `{word}`?")));
+        let known: Vec<&str> = known.take(left).inspect(|_| *compared += 1).collect();
+        let few = || (1..=FEW_WORDS).contains(&known.len()).then(|| format!("there are: {}", known.join(", ")));
+        let help = if self.found.len() < MAX_DIAGNOSTICS {
+            nearest(word, known.iter().copied()).map(|word| format!("did you mean `{word}`?")).or_else(few)
+        } else {
+            None
+        };
+        self.push(at, Severity::Error, code, message.into(), help);
     }
 
     fn push(&mut self, at: &Span, severity: Severity, code: Code, message: String, help: Option<String>) {

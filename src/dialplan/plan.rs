@@ -494,7 +494,7 @@ impl Plan {
         for route in state.shared.routes.iter().chain(&self.shared.routes) {
             let (Trigger::Key(key), Some(intent)) = (route.trigger, route.intent) else { continue };
             if options.iter().all(|(_, taken)| *taken != key) {
-                options.push((in_words(&self.intents[intent].name), key));
+                options.push((self.intents[intent].called.clone(), key));
             }
         }
         if options.is_empty() { String::new() } else { lines::keys(&options, &self.language) }

@@ -92,9 +92,14 @@ pub(super) fn email(text: &str) -> String {
     said
 }
 
+/// A moment's time of day.
+pub(super) fn clock(moment: DateTime) -> String {
+    time(&Value::from(format!("{:02}:{:02}", moment.hour(), moment.minute()))).unwrap_or_default()
+}
+
 /// A moment as seen from `now`: "today at 2 p.m.", "tomorrow at 8 a.m.", "on Monday at 8 a.m.".
 pub(super) fn moment(moment: DateTime, now: DateTime) -> String {
-    let time = time(&Value::from(format!("{:02}:{:02}", moment.hour(), moment.minute()))).unwrap_or_default();
+    let time = clock(moment);
     let days = now.date().until(moment.date()).map_or(i32::MAX, |span| span.get_days());
     match days {
         0 => format!("today at {time}"),

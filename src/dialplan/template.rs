@@ -93,6 +93,8 @@ pub(super) struct Problem {
     pub(super) word: Option<String>,
     /// Where a nearer word may be found.
     pub(super) known: &'static [&'static str],
+    /// What mends it, where there is no such word.
+    pub(super) help: Option<&'static str>,
 }
 
 /// The templates of a plan, compiled.
@@ -140,7 +142,7 @@ impl Templates {
         let in_chinese = chinese::is(language);
         env.add_function("greeting", move |state: &State<'_, '_>| greeting(state, in_chinese));
         env.add_function("heard", heard);
-        functions::add(&mut env, calendar);
+        functions::add(&mut env, calendar, in_chinese);
         add_filters(&mut env, speak::currency_of(language));
         if in_chinese {
             add_chinese_filters(&mut env, speak::currency_of(language));
@@ -153,9 +155,9 @@ impl Templates {
     pub(super) fn add(&mut self, source: &str, kind: Kind) -> Result<(TemplateId, Uses), Problem> {
         bounded(source)?;
         let name = format!("{}{}", prefix(kind), self.count);
-        self.env.add_template_owned(name.clone(), source.to_string()).map_err(problem)?;
+        self.env.add_template_owned(name.clone(), source.to_string()).map_err(|error| problem(source, &error))?;
         self.count += 1;
-        let template = self.env.get_template(&name).map_err(problem)?;
+        let template = self.env.get_template(&name).map_err(|error| problem(source, &error))?;
         let uses = uses(source, template.undeclared_variables(true))?;
         Ok((TemplateId(name), uses))
     }
@@ -163,7 +165,8 @@ impl Templates {
     /// Reads a condition, or the expression within a `{{ … }}`.
     pub(super) fn expression(&self, source: &str) -> Result<Uses, Problem> {
         bounded(source)?;
-        let expression = self.env.compile_expression_owned(source.to_string()).map_err(problem)?;
+        let expression =
+            self.env.compile_expression_owned(source.to_string()).map_err(|error| problem(source, &error))?;
         uses(&format!("{{{{ {source} }}}}"), expression.undeclared_variables(true))
     }
 
@@ -276,15 +279,30 @@ fn bounded(source: &str) -> Result<(), Problem> {
     if source.len() <= MAX_TEXT {
         return Ok(());
     }
-    Err(Problem { message: format!("this has more than {MAX_TEXT} bytes"), word: None, known: &[] })
+    Err(Problem { message: format!("this has more than {MAX_TEXT} bytes"), word: None, known: &[], help: None })
 }
 
-fn problem(error: Error) -> Problem {
+fn problem(source: &str, error: &Error) -> Problem {
+    let curly = |c: &char| matches!(c, '“' | '”' | '„' | '‘' | '’' | '«' | '»');
+    if let Some(quote) = source.chars().find(curly).filter(|_| error.to_string().contains("unexpected character")) {
+        let help = Some("use straight quotes, as in open('shop')");
+        return Problem { message: format!("`{quote}` is no quotation mark here"), word: None, known: &[], help };
+    }
     let message = match error.detail() {
         Some(detail) => detail.to_string(),
         None => error.kind().to_string(),
     };
-    Problem { message, word: None, known: &[] }
+    let help = assigns(source).then_some("`==` compares");
+    Problem { message, word: None, known: &[], help }
+}
+
+/// Whether an expression has an `=` that stands alone.
+fn assigns(source: &str) -> bool {
+    let bytes = source.as_bytes();
+    let part = |at: Option<usize>| {
+        at.and_then(|at| bytes.get(at)).is_some_and(|byte| matches!(byte, b'=' | b'!' | b'<' | b'>'))
+    };
+    source.match_indices('=').any(|(at, _)| !part(at.checked_sub(1)) && !part(Some(at + 1)))
 }
 
 /// minijinja looks filters and tests up when it runs; this finds them beforehand.
@@ -321,9 +339,12 @@ fn uses(source: &str, names: HashSet<String>) -> Result<Uses, Problem> {
 
 fn known(what: &str, name: Option<&str>, known: &'static [&'static str]) -> Result<(), Problem> {
     match name {
-        Some(name) if !known.contains(&name) => {
-            Err(Problem { message: format!("there is no {what} `{name}`"), word: Some(name.to_string()), known })
-        }
+        Some(name) if !known.contains(&name) => Err(Problem {
+            message: format!("there is no {what} `{name}`"),
+            word: Some(name.to_string()),
+            known,
+            help: None,
+        }),
         _ => Ok(()),
     }
 }
@@ -340,7 +361,7 @@ fn arguments(function: &str, tokens: &[Token]) -> Result<Vec<String>, Problem> {
         }
     }
     let message = format!("`{function}` takes names, in quotes: {function}(\"name\")");
-    Err(Problem { message, word: Some(function.to_string()), known: &[] })
+    Err(Problem { message, word: Some(function.to_string()), known: &[], help: None })
 }
 
 #[derive(Debug, PartialEq)]

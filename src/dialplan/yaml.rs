@@ -87,7 +87,11 @@ pub(super) fn read(source: &[u8], report: &mut Report<'_>) -> Option<Node> {
             Err(error) => {
                 let marker = error.marker();
                 let at = Span { line: marker.line() as u32, column: marker.col() as u32 + 1, bytes: 0..0, file };
-                report.error(&at, Code::Syntax, error.info());
+                let line = text.lines().nth(marker.line().saturating_sub(1)).unwrap_or_default();
+                match mend(&error.info(), line) {
+                    Some(help) => report.error_help(&at, Code::Syntax, error.info(), help),
+                    None => report.error(&at, Code::Syntax, error.info()),
+                }
                 return None;
             }
         }
@@ -99,6 +103,23 @@ pub(super) fn read(source: &[u8], report: &mut Report<'_>) -> Option<Node> {
         report.error(&start, Code::Syntax, "the plan is empty");
     }
     builder.root
+}
+
+/// What most likely mends a line that is no YAML.
+fn mend(what: &str, line: &str) -> Option<&'static str> {
+    let text = line.trim_start().trim_start_matches("- ");
+    let value = text.split_once(": ").map_or(text, |(_, value)| value.trim_start());
+    if what.contains("tab") || line.trim_start_matches(' ').starts_with('\t') {
+        Some("indent with spaces, not with tabs")
+    } else if value.starts_with("{{") {
+        Some("a text that begins with `{{` stands in quotes: \"{{ greeting() }}, …\"")
+    } else if what.contains("mapping values") && value.contains(": ") {
+        Some("a text with `: ` in it stands in quotes: \"Done: see you\"")
+    } else if what.contains("expected key") || what.contains("mapping values") || what.contains("indent") {
+        Some("this line, or the one before it, is not indented like its neighbours; or a text of theirs needs quotes")
+    } else {
+        None
+    }
 }
 
 fn span_of(span: &ScanSpan, file: usize) -> Span {

@@ -13,6 +13,6 @@ impl Language for English {
 }
 
 /// Which of some options are said.
-pub(super) fn choice(text: &str, options: &[String]) -> Fill {
+pub(super) fn choice(text: &str, options: &[Vec<String>]) -> Fill {
     slots::fill_choice(text, options)
 }

@@ -42,8 +42,16 @@ pub trait Language: Sync {
         names::name(text)
     }
     /// Which of some options are said.
-    fn choice(&self, text: &str, options: &[String]) -> super::slots::Fill {
+    fn choice(&self, text: &str, options: &[Vec<String>]) -> super::slots::Fill {
         english::choice(text, options)
+    }
+    /// Whether a text is too short for its embedding alone to say what it means.
+    fn is_short(&self, _text: &str) -> bool {
+        false
+    }
+    /// Whether a text is nothing but greetings, thanks and sounds, as far as an embedding would take them for more.
+    fn is_small_talk(&self, _text: &str) -> bool {
+        false
     }
     /// Whether a human is asked for.
     fn asks_for_person(&self, text: &str) -> bool {

@@ -131,7 +131,8 @@ mod tests {
 
     #[test]
     fn each_word_counts_for_one_slot() {
-        let accounts = SlotKind::Choice(["savings", "checking", "credit card"].map(String::from).to_vec());
+        let accounts =
+            SlotKind::Choice(["savings", "checking", "credit card"].map(|name| vec![name.to_owned()]).to_vec());
         let kinds = [
             SlotKind::Money,
             accounts,
@@ -172,7 +173,7 @@ mod tests {
 
     #[test]
     fn slots_of_one_kind_take_different_words() {
-        let place = |names: [&str; 3]| SlotKind::Choice(names.map(String::from).to_vec());
+        let place = |names: [&str; 3]| SlotKind::Choice(names.map(|name| vec![name.to_owned()]).to_vec());
         let kinds = [place(["Rome", "Paris", "London"]), SlotKind::Date, SlotKind::Date];
         let wanted: Vec<(usize, &SlotKind)> = kinds.iter().enumerate().collect();
         let found = in_passing(&English, "to Paris on Monday and back on Thursday", &wanted, date(2026, 11, 22));

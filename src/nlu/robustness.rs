@@ -17,7 +17,12 @@ fn kinds() -> Vec<SlotKind> {
         SlotKind::Date,
         SlotKind::Time,
         SlotKind::YesNo,
-        SlotKind::Choice(vec!["savings account".into(), "the other one".into(), String::new()]),
+        SlotKind::Choice(vec![
+            vec!["savings account".into(), "savings".into()],
+            vec!["the other one".into()],
+            vec![String::new()],
+            vec![],
+        ]),
         SlotKind::Name,
         SlotKind::Postcode,
         SlotKind::Email,

@@ -28,8 +28,8 @@ pub enum SlotKind {
     Time,
     /// Canonical "yes" or "no".
     YesNo,
-    /// One of these; canonical as written here.
-    Choice(Vec<String>),
+    /// One of these, each with all words for it; canonical is the first of them.
+    Choice(Vec<Vec<String>>),
     /// A person's name; canonical "Ann Lee".
     Name,
     /// A postcode; canonical "SW1A 1AA", "94107".
@@ -127,7 +127,7 @@ pub fn fill_keys(kind: &SlotKind, keys: &str, today: Date) -> Fill {
         SlotKind::Choice(options) => {
             let chosen = keys.parse::<usize>().ok().and_then(|n| n.checked_sub(1)).and_then(|at| options.get(at));
             return match chosen {
-                Some(option) => Fill::Value { canonical: option.clone(), confidence: 1.0 },
+                Some(option) => Fill::Value { canonical: name(option).to_owned(), confidence: 1.0 },
                 None => Fill::None,
             };
         }
@@ -161,24 +161,40 @@ fn fill_digits(read: Option<Digits>, length: Option<(usize, usize)>) -> Fill {
     }
 }
 
-pub(super) fn fill_choice(text: &str, options: &[String]) -> Fill {
+pub(super) fn fill_choice(text: &str, options: &[Vec<String>]) -> Fill {
     let heard = normalise(text);
     if heard.is_empty() {
         return Fill::None;
     }
     if let Some(option) = ordinal_choice(&heard).and_then(|place| place.of(options)) {
-        return Fill::Value { canonical: option.clone(), confidence: 0.9 };
+        return Fill::Value { canonical: name(option).to_owned(), confidence: 0.9 };
     }
-    let mut scored: Vec<(f32, &String)> =
-        options.iter().map(|option| (likeness(&heard, &normalise(option)), option)).collect();
+    let best = |option: &[String]| option.iter().map(|word| likeness(&heard, &normalise(word))).fold(0.0, f32::max);
+    let mut scored: Vec<(f32, &str)> = options.iter().map(|option| (best(option), name(option))).collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
     match scored[..] {
         [(best, first), (next, second), ..] if best >= 0.5 && best - next < 0.1 => {
-            Fill::Partial { canonical: format!("{first} or {second}"), shortfall: Shortfall::Ambiguous }
+            // "Brakes, no, a puncture": what follows a correction counts.
+            match after_correction(&heard).map(|rest| fill_choice(rest, options)) {
+                Some(value @ Fill::Value { .. }) => value,
+                _ => Fill::Partial { canonical: format!("{first} or {second}"), shortfall: Shortfall::Ambiguous },
+            }
         }
-        [(best, option), ..] if best >= 0.5 => Fill::Value { canonical: option.clone(), confidence: best },
+        [(best, option), ..] if best >= 0.5 => Fill::Value { canonical: option.to_owned(), confidence: best },
         _ => Fill::None,
     }
+}
+
+/// An option's first word is its name.
+pub(super) fn name(option: &[String]) -> &str {
+    option.first().map_or("", String::as_str)
+}
+
+/// What was said after the caller took something back.
+fn after_correction(heard: &str) -> Option<&str> {
+    const TAKING_BACK: &[&str] = &[" no ", " sorry ", " rather ", " actually ", " i mean ", " make that ", " make it "];
+    let rest = TAKING_BACK.iter().filter_map(|words| Some(heard.rfind(words)? + words.len())).max()?;
+    Some(&heard[rest..])
 }
 
 /// A place in a list.
@@ -188,7 +204,7 @@ enum Place {
 }
 
 impl Place {
-    fn of<'a>(&self, options: &'a [String]) -> Option<&'a String> {
+    fn of<'a>(&self, options: &'a [Vec<String>]) -> Option<&'a Vec<String>> {
         match self {
             Self::From(at) => options.get(*at),
             Self::Last => options.last(),
@@ -252,6 +268,25 @@ mod tests {
 
     use super::*;
 
+    fn choice(options: &[&[&str]]) -> SlotKind {
+        SlotKind::Choice(options.iter().map(|words| words.iter().map(|word| (*word).to_owned()).collect()).collect())
+    }
+
+    #[test]
+    fn words_for_one_choice_do_not_compete() {
+        let work = choice(&[&["tyre", "flat", "puncture", "tire"], &["brakes", "brake"]]);
+        for (text, expected) in [
+            ("a flat tyre", Some("tyre")),
+            ("a tyre, it is flat", Some("tyre")),
+            ("the second one", Some("brakes")),
+            ("brake, no, puncture", Some("tyre")),
+            ("my tyre, I mean the brakes", Some("brakes")),
+            ("tyre or brakes", None),
+        ] {
+            assert_eq!(filled(&work, text).as_deref(), expected, "{text}");
+        }
+    }
+
     fn filled(kind: &SlotKind, text: &str) -> Option<String> {
         match fill(kind, text, date(2026, 11, 22)) {
             Fill::Value { canonical, confidence } => {
@@ -264,8 +299,7 @@ mod tests {
 
     #[test]
     fn each_kind_has_its_canonical_form() {
-        let colours =
-            SlotKind::Choice(["savings account", "checking account", "credit card"].map(String::from).to_vec());
+        let colours = choice(&[&["savings account"], &["checking account"], &["credit card"]]);
         let eight = SlotKind::Digits { length: Some((8, 8)) };
         let rows: &[(&SlotKind, &str, Option<&str>)] = &[
             (&eight, "My account number is one two three four five six seven eight.", Some("12345678")),
@@ -305,7 +339,7 @@ mod tests {
         assert_eq!(fill(&eight, "one two three four", today), missing);
         let surplus = Fill::Partial { canonical: "123456789".into(), shortfall: Shortfall::Surplus(1) };
         assert_eq!(fill(&eight, "123456789", today), surplus);
-        let accounts = SlotKind::Choice(vec!["savings account".into(), "checking account".into()]);
+        let accounts = choice(&[&["savings account"], &["checking account"]]);
         assert!(matches!(
             fill(&accounts, "savings account or checking account", today),
             Fill::Partial { shortfall: Shortfall::Ambiguous, .. }
@@ -320,8 +354,8 @@ mod tests {
             (SlotKind::Money, "200", Some("200.00")),
             (SlotKind::YesNo, "1", Some("yes")),
             (SlotKind::YesNo, "7", None),
-            (SlotKind::Choice(vec!["red".into(), "blue".into()]), "2", Some("blue")),
-            (SlotKind::Choice(vec!["red".into()]), "0", None),
+            (choice(&[&["red", "crimson"], &["blue"]]), "2", Some("blue")),
+            (choice(&[&["red"]]), "0", None),
             (SlotKind::Date, "1204", Some("2026-12-04")),
             (SlotKind::Date, "12042027", Some("2027-12-04")),
             (SlotKind::Date, "9999", None),

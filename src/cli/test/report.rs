@@ -29,7 +29,10 @@ pub(super) fn human(suites: &[Suite], note: Option<&str>, show: &Show) -> String
             let _ = writeln!(out, "  {broken}");
         }
         if suite.cases.is_empty() && suite.broken.is_empty() {
-            let _ = writeln!(out, "  FAIL  no scenarios beside it (scenarios/*.yaml)");
+            let _ = match &suite.sought {
+                Some(sought) => writeln!(out, "  FAIL  no scenario's name or file holds `{sought}`"),
+                None => writeln!(out, "  FAIL  no scenarios beside it (scenarios/*.yaml)"),
+            };
         }
         suite.cases.iter().for_each(|case| one(&mut out, case, show));
         if let Some(covered) = suite.coverage.as_ref().filter(|_| !suite.partial && !suite.cases.is_empty()) {

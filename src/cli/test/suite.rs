@@ -41,6 +41,8 @@ pub(in crate::cli) struct Suite {
     pub(super) took: Duration,
     /// Whether only some of them were run, so that coverage says nothing.
     pub(super) partial: bool,
+    /// What was sought among the scenarios, where none has it.
+    pub(super) sought: Option<String>,
 }
 
 /// One scenario, run.
@@ -86,13 +88,19 @@ impl Suite {
         };
         let mut scenarios = Vec::new();
         for file in &files {
-            let read = read_scenario(&plans::read(file)?, &file.display().to_string(), Some(&plan));
-            scenarios.push((file.clone(), read));
+            let source = plans::read(file)?;
+            let read = read_scenario(&source, &file.display().to_string(), Some(&plan));
+            let holds = |text: &str| options.filter.as_ref().is_none_or(|filter| text.contains(filter.as_str()));
+            // One that cannot be read has no name that is known, but its text has one.
+            let named = match &read.scenario {
+                Some(scenario) => holds(&scenario.name),
+                None => holds(&String::from_utf8_lossy(&source)),
+            };
+            if named || holds(&file.display().to_string()) {
+                scenarios.push((file.clone(), read));
+            }
         }
-        let holds = |text: &str| options.filter.as_ref().is_none_or(|filter| text.contains(filter.as_str()));
-        scenarios.retain(|(file, read)| {
-            holds(&file.display().to_string()) || read.scenario.as_ref().is_some_and(|s| holds(&s.name))
-        });
+        let sought = options.filter.clone().filter(|_| scenarios.is_empty() && !files.is_empty());
         let line = sim::line_by(plan, &["sip:agent@example"], &mut |text| sentences.embed(text));
         let mut coverage = Coverage::new(Arc::clone(&line.plan));
         let begin = now();
@@ -122,12 +130,20 @@ impl Suite {
         }
         let partial = only.is_some() || options.filter.is_some();
         let took = now() - begin;
-        Ok(Self { plan: file.into(), broken: Vec::new(), cases, coverage: Some(coverage.report()), took, partial })
+        Ok(Self {
+            plan: file.into(),
+            broken: Vec::new(),
+            cases,
+            coverage: Some(coverage.report()),
+            took,
+            partial,
+            sought,
+        })
     }
 
     fn broken(plan: &Path, broken: Vec<Diagnostic>) -> Self {
         let took = Duration::ZERO;
-        Self { plan: plan.into(), broken, cases: Vec::new(), coverage: None, took, partial: true }
+        Self { plan: plan.into(), broken, cases: Vec::new(), coverage: None, took, partial: true, sought: None }
     }
 
     /// Whether all is well. A plan without scenarios is not.

@@ -150,7 +150,8 @@ pub(super) fn calendar(raw: &Raw, report: &mut Report<'_>) -> Calendar {
                 match calendar::spans(&text.text) {
                     Some(found) => spans.extend(found),
                     None => {
-                        let message = format!("`{}` are no opening hours", short(&text.text));
+                        let wrong = text.text.split(',').map(str::trim).find(|part| calendar::spans(part).is_none());
+                        let message = format!("`{}` are no opening hours", short(wrong.unwrap_or(&text.text)));
                         let help = "like \"8:00-18:00\", \"8:00-12:00, 13:00-17:00\", or closed";
                         report.error_help(&text.at, Code::BadValue, message, help);
                     }

@@ -256,11 +256,23 @@ fn unsayable(text: &str) -> Option<String> {
     if let Some(mark) = MARKUP.iter().find(|mark| spoken.contains(**mark)) {
         return Some(format!("`{mark}` is markup for the eye"));
     }
+    if let Some(name) = single_braces(&spoken) {
+        return Some(format!("`{{{name}}}` is not filled in: write `{{{{ {name} }}}}`"));
+    }
     if let Some(symbol) = spoken.chars().find(|c| is_symbol(*c)) {
         return Some(format!("`{}` cannot be said", symbol.escape_debug()));
     }
     let says = filled_in || spoken.chars().any(char::is_alphanumeric);
     (!says).then(|| "there is nothing to say in this text".into())
+}
+
+/// What stands in single braces like a variable.
+fn single_braces(spoken: &str) -> Option<&str> {
+    let (_, rest) = spoken.split_once('{')?;
+    let (name, _) = rest.split_once('}')?;
+    let name = name.trim();
+    let named = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_'));
+    named.then_some(name)
 }
 
 /// Pictures, arrows, boxes, control characters, and signs that only programs use.

@@ -114,7 +114,10 @@ impl Compiler<'_, '_> {
                 let at = self.report.locate(at, &word);
                 self.report.unknown(&at, code, problem.message, &word, problem.known.iter().copied());
             }
-            None => self.report.error(at, code, problem.message),
+            None => match problem.help {
+                Some(help) => self.report.error_help(at, code, problem.message, help),
+                None => self.report.error(at, code, problem.message),
+            },
         }
     }
 
@@ -144,6 +147,11 @@ impl Compiler<'_, '_> {
                     self.feelings.get_or_insert_with(|| at.clone());
                 }
                 ("misses" | "last" | "today" | "now" | "weekday" | "hour", _) => {}
+                (root, _) if self.value_of.is_some_and(|slot| self.raw.slots[slot].name.text == root) => {
+                    let at = self.report.locate(at, root);
+                    let message = format!("nothing declares `{}`", short(root));
+                    self.report.error_help(&at, Code::UndeclaredVariable, message, "the slot's own value is `value`");
+                }
                 (root, _) => {
                     let at = self.report.locate(at, root);
                     let message = format!("nothing declares `{}`", short(root));

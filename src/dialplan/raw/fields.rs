@@ -25,7 +25,13 @@ impl<'n, 'r, 's> Fields<'n, 'r, 's> {
         distinct(entries, report);
         for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.text.as_str())) {
             let message = format!("{what} has no key `{}`", short(&key.text));
-            report.unknown(&key.at, Code::UnknownKey, message, &key.text, known.iter().copied());
+            match key.text.as_str() {
+                "else" | "elif" | "if" if known.contains(&"when") => {
+                    let help = "write `when: CONDITION`, and for the other case a step with `when: not (CONDITION)`";
+                    report.error_help(&key.at, Code::UnknownKey, message, help);
+                }
+                _ => report.unknown(&key.at, Code::UnknownKey, message, &key.text, known.iter().copied()),
+            }
         }
         Some(Self { entries, at, what, report })
     }

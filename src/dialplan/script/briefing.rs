@@ -56,7 +56,7 @@ fn in_a_sentence(text: &str) -> String {
 impl Script {
     /// The briefing as of now; its reason is that of the last [`super::Action::Transfer`].
     pub fn briefing(&self) -> Briefing {
-        let name = |intent: &usize| in_words(&self.plan.intents[*intent].name);
+        let name = |intent: &usize| self.plan.intents[*intent].called.clone();
         let filled = self.plan.slots.iter().zip(&self.variables.slots).filter_map(|(slot, value)| {
             let value = value.as_ref()?;
             Some((in_words(&slot.name), if slot.mask { MASKED.to_string() } else { value.clone() }))
@@ -86,7 +86,7 @@ impl Script {
     /// Why a `transfer` step transfers, where its author gives no reason: the variable `reason`, or what was asked.
     pub(super) fn own_reason(&self) -> String {
         let set = self.variables.values.get("reason").and_then(|value| value.as_str().map(str::to_string));
-        let asked = || self.asked.back().map(|intent| asked_about(&in_words(&self.plan.intents[*intent].name)));
+        let asked = || self.asked.back().map(|intent| asked_about(&self.plan.intents[*intent].called));
         set.or_else(asked).unwrap_or_else(|| "the plan says so".into())
     }
 }

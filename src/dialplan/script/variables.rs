@@ -181,6 +181,7 @@ impl Script {
 
     pub(super) fn say_text(&mut self, text: String, interruptible: bool, masked: bool) {
         if !text.is_empty() {
+            let text = one_stop(text);
             let pace = self.pace();
             self.out.push_back(super::Action::Say(Say { text, interruptible, pace, clip: None, masked }));
         }
@@ -200,6 +201,15 @@ impl Script {
     pub(super) fn remember_words(&mut self, words: &str) {
         let words = if self.hears_masked() { MASKED } else { words };
         self.variables.last = words.chars().take(500).collect();
+    }
+}
+
+/// Where what was filled in ends with a stop of its own ("at 6 p.m."), the sentence's is one too many.
+fn one_stop(text: String) -> String {
+    let twice = |at: usize| !text[..at].ends_with('.') && !text[at + 2..].starts_with('.');
+    match text.match_indices("..").find(|(at, _)| twice(*at)) {
+        Some((at, _)) => one_stop(format!("{}{}", &text[..at], &text[at + 1..])),
+        None => text,
     }
 }
 

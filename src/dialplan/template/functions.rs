@@ -7,14 +7,16 @@ use minijinja::value::Value;
 use minijinja::{Environment, State};
 
 use super::super::calendar::Calendar;
-use super::super::speak;
+use super::super::{chinese, speak};
 
 /// The scope's name for the moment of the call.
 pub(in super::super) const NOW: &str = "__now";
 
 /// Adds the functions.
-pub(super) fn add(env: &mut Environment<'static>, calendar: Calendar) {
+pub(super) fn add(env: &mut Environment<'static>, calendar: Calendar, in_chinese: bool) {
     let calendar = Arc::new(calendar);
+    let clock = if in_chinese { chinese::clock } else { speak::clock };
+    let moment = if in_chinese { chinese::moment } else { speak::moment };
     let shared = Arc::clone(&calendar);
     env.add_function("open", move |state: &State<'_, '_>, name: String| {
         now(state).is_some_and(|now| shared.closes(&name, now).is_some())
@@ -22,12 +24,14 @@ pub(super) fn add(env: &mut Environment<'static>, calendar: Calendar) {
     let shared = Arc::clone(&calendar);
     env.add_function("opens", move |state: &State<'_, '_>, name: String| {
         let now = now(state)?;
-        Some(speak::moment(shared.opens(&name, now)?, now))
+        Some(moment(shared.opens(&name, now)?, now))
     });
     let shared = Arc::clone(&calendar);
     env.add_function("closes", move |state: &State<'_, '_>, name: String| {
         let now = now(state)?;
-        Some(speak::moment(shared.closes(&name, now)?, now))
+        let closes = shared.closes(&name, now)?;
+        // "Until 6 p.m.", "until tomorrow at 2 a.m.".
+        Some(if closes.date() == now.date() { clock(closes) } else { moment(closes, now) })
     });
     env.add_function("holiday", move |state: &State<'_, '_>| calendar.holiday(now(state)?.date()).map(str::to_string));
     env.add_function("birthday", |state: &State<'_, '_>, born: &Value| {

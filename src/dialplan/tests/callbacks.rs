@@ -33,7 +33,7 @@ fn a_wish_is_noted_for_the_next_opening_and_said() {
     let asked = call.start();
     assert_eq!(asked[2], "call back +15550100 2026-11-23T10:00:00 in called: about the oven", "{asked:?}");
     let booked = call.input(Input::Booked(Ok(())));
-    assert_eq!(booked, ["say! We call you on Monday, November 23 at 10 a.m..", "end"]);
+    assert_eq!(booked, ["say! We call you on Monday, November 23 at 10 a.m.", "end"]);
 }
 
 #[test]

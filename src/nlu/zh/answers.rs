@@ -172,6 +172,68 @@ pub(super) fn name(text: &str) -> Option<(String, f32)> {
     (fits && !asks_for_person(text)).then(|| (name.iter().collect(), if led { 0.9 } else { 0.7 }))
 }
 
+/// Whether the text is nothing but greetings, thanks and sounds: "你好", "嗯，好的", "什么".
+pub(super) fn is_small_talk(text: &str) -> bool {
+    const LITTLE: &[&str] = &[
+        "早上好",
+        "上午好",
+        "中午好",
+        "下午好",
+        "晚上好",
+        "不好意思",
+        "没关系",
+        "不客气",
+        "对不起",
+        "你好",
+        "您好",
+        "谢谢",
+        "感谢",
+        "再见",
+        "拜拜",
+        "好的",
+        "是的",
+        "对的",
+        "什么",
+        "请问",
+        "在吗",
+        "那个",
+        "这个",
+        "就是",
+        "然后",
+        "可以",
+        "没有",
+        "没事",
+        "知道",
+        "明白",
+        "稍等",
+        "等等",
+        "喂",
+        "嗯",
+        "哦",
+        "啊",
+        "呃",
+        "唉",
+        "哎",
+        "好",
+        "是",
+        "对",
+        "行",
+        "不",
+        "了",
+        "吧",
+        "吗",
+        "呢",
+        "的",
+        "呀",
+        "我",
+        "你",
+        "您",
+    ];
+    let mut rest: String = signs(text).into_iter().filter(|c| c.is_alphanumeric()).collect();
+    LITTLE.iter().for_each(|word| rest = rest.replace(word, ""));
+    rest.is_empty()
+}
+
 /// Who is asked for.
 const PEOPLE: &[&str] = &["人工", "真人", "客服", "接线员", "坐席", "座席", "专员", "主管", "经理", "活人", "工作人员"];
 /// What is wanted of them, where they alone would not say it.

@@ -14,7 +14,7 @@ use jiff::civil::{Date, Time};
 use super::digits::Digits;
 use super::language::Language;
 use super::money::Money;
-use super::slots::{Fill, Shortfall};
+use super::slots::{Fill, Shortfall, name};
 
 /// The reader.
 pub(super) struct Chinese;
@@ -44,8 +44,14 @@ impl Language for Chinese {
     fn name(&self, text: &str) -> Option<(String, f32)> {
         answers::name(text)
     }
-    fn choice(&self, text: &str, options: &[String]) -> Fill {
+    fn choice(&self, text: &str, options: &[Vec<String>]) -> Fill {
         choice(text, options)
+    }
+    fn is_short(&self, text: &str) -> bool {
+        signs(text).into_iter().filter(|c| c.is_alphanumeric()).count() <= 2
+    }
+    fn is_small_talk(&self, text: &str) -> bool {
+        answers::is_small_talk(text)
     }
     fn asks_for_person(&self, text: &str) -> bool {
         answers::asks_for_person(text)
@@ -103,35 +109,37 @@ fn corrected<T>(signs: &[char], read: impl Fn(&[char]) -> Option<T>) -> Option<T
 }
 
 /// An option that is said whole, or by its place ("第二个"); several that are said are ambiguous, unless one holds the other.
-fn choice(text: &str, options: &[String]) -> Fill {
+fn choice(text: &str, options: &[Vec<String>]) -> Fill {
     let heard: String = signs(text).into_iter().flat_map(char::to_lowercase).collect();
     let place = |word: &str| heard.contains(word);
     for (at, (spoken, written)) in
         [("第一", "第1"), ("第二", "第2"), ("第三", "第3"), ("第四", "第4")].iter().enumerate()
     {
         if let Some(option) = options.get(at).filter(|_| place(spoken) || place(written)) {
-            return Fill::Value { canonical: option.clone(), confidence: 0.9 };
+            return Fill::Value { canonical: name(option).to_owned(), confidence: 0.9 };
         }
     }
     if let Some(last) = options.last().filter(|_| place("最后一个")) {
-        return Fill::Value { canonical: last.clone(), confidence: 0.9 };
+        return Fill::Value { canonical: name(last).to_owned(), confidence: 0.9 };
     }
-    let plain = |option: &String| signs(option).into_iter().flat_map(char::to_lowercase).collect::<String>();
-    let said: Vec<(String, &String)> = options
+    let plain = |word: &String| signs(word).into_iter().flat_map(char::to_lowercase).collect::<String>();
+    let said: Vec<(String, &str)> = options
         .iter()
-        .map(|option| (plain(option), option))
+        .flat_map(|option| option.iter().map(|word| (plain(word), name(option))))
         .filter(|(plain, _)| !plain.is_empty() && heard.contains(plain.as_str()))
         .collect();
     // "活期账户" is not also "账户".
-    let widest: Vec<&(String, &String)> = said
+    let mut widest: Vec<&(String, &str)> = said
         .iter()
         .filter(|(plain, _)| !said.iter().any(|(other, _)| other != plain && other.contains(plain.as_str())))
         .collect();
+    // Two words for one option are one option.
+    widest.dedup_by_key(|(_, option)| *option);
     match widest[..] {
         [] => Fill::None,
         [(plain, option)] => {
             let confidence = if *plain == heard { 1.0 } else { 0.95 };
-            Fill::Value { canonical: (*option).clone(), confidence }
+            Fill::Value { canonical: (*option).to_owned(), confidence }
         }
         // "不要储蓄账户，要支票账户": what follows a correction counts.
         [(_, first), (_, second), ..] => {

@@ -203,7 +203,7 @@ fn names_choices_and_wishes_are_read() {
             ("转人工", None),
         ],
     );
-    let accounts = SlotKind::Choice(["储蓄账户", "支票账户", "信用卡"].map(String::from).to_vec());
+    let accounts = SlotKind::Choice(["储蓄账户", "支票账户", "信用卡"].map(|name| vec![name.to_owned()]).to_vec());
     check(
         &accounts,
         &[
@@ -231,10 +231,24 @@ fn names_choices_and_wishes_are_read() {
 
 #[test]
 fn one_sentence_gives_several_values() {
-    let accounts = SlotKind::Choice(["储蓄账户", "支票账户"].map(String::from).to_vec());
+    let accounts = SlotKind::Choice(["储蓄账户", "支票账户"].map(|name| vec![name.to_owned()]).to_vec());
     let kinds = [SlotKind::Money, accounts, SlotKind::Date, SlotKind::Time];
     let wanted: Vec<(usize, &SlotKind)> = kinds.iter().enumerate().collect();
     let found = in_passing(&Chinese, "下周五下午三点往储蓄账户转两百块", &wanted, TODAY);
     let found: Vec<(usize, &str)> = found.iter().map(|given| (given.slot, given.canonical.as_str())).collect();
     assert_eq!(found, [(0, "200.00"), (1, "储蓄账户"), (2, "2026-11-27"), (3, "15:00")]);
+}
+
+#[test]
+fn greetings_and_sounds_say_nothing_and_two_signs_little() {
+    for (text, talk, short) in [
+        ("你好", true, true),
+        ("嗯，好的", true, false),
+        ("什么", true, true),
+        ("余额", false, true),
+        ("我的卡丢了", false, false),
+        ("早上好，我要查余额", false, false),
+    ] {
+        assert_eq!((Chinese.is_small_talk(text), Chinese.is_short(text)), (talk, short), "{text}");
+    }
 }
