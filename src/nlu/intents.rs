@@ -1,21 +1,23 @@
 //! Which of a plan's intents a sentence means, and how likely; or none of them.
 //!
 //! ```text
-//! text ──────▶ Phrases ── an example already? ────────────────┐
-//!    └───────▶ Lexicon ─┐                                      ▼
-//! embedding ────────────┴▶ ridge + density ─▶ score of intent ─▶ temperature, acceptance ─▶ probabilities
+//! text ───────▶ Phrases ── an example already? ───────────────┐
+//!                                                              ▼
+//! embedding ──▶ centred ─▶ ridge + density ─▶ score of intent ─▶ temperature, acceptance ─▶ probabilities
 //! ```
 //!
-//! The score of an intent is a kernel ridge regression's output (RBF of embeddings plus TF-IDF likeness; background
-//! sentences are rows of no intent) plus the soft mean of the sentence's likeness to the intent's examples. Temperature
-//! and acceptance are fitted to exact leave-one-out scores of the plan's own examples and of the background, held by a
-//! prior, since a small plan has few. With more than [`EXACT_ROWS`] examples a multinomial logistic regression takes the
-//! place of the ridge, and calibration rows are left out of its training.
+//! Embeddings are taken from the background's mean, since some models put all sentences near each other. The score of an
+//! intent is a kernel ridge regression's output (background sentences are rows of no intent) plus the soft mean of the
+//! sentence's likeness to the intent's examples. Temperature and acceptance are fitted to exact leave-one-out scores of
+//! the plan's own examples and of the background, acceptance also to what the examples score where their whole intent is
+//! left out, which is what a question next to the plan's topics looks like; all held by a prior, since a small plan has
+//! few. With more than [`EXACT_ROWS`] examples a multinomial logistic regression takes the place of the ridge, and
+//! calibration rows are left out of its training.
 //!
 //! Owns ranking and calibration. Pure and deterministic; never makes an embedding.
 
 use super::acceptance::Acceptance;
-use super::lexicon::{Lexicon, Phrases};
+use super::phrases::Phrases;
 use super::ridge::{Ridge, dot};
 use super::softmax::Softmax;
 
@@ -28,26 +30,26 @@ pub const ACCEPT: f32 = 0.5;
 /// From this probability on an intent has no rival.
 const PLAIN: f32 = 0.6;
 /// What share of the likeliest's probability the second has to have to be its rival.
-const NEAR: f32 = 0.6;
+const NEAR: f32 = 0.5;
 
 /// `γ` of the kernel `exp(−γ‖a − b‖²)` on embeddings of length one.
 const GAMMA: f32 = 1.0;
-/// How much shared words weigh in that kernel.
-const KERNEL_WORDS: f32 = 0.15;
 /// Ridge.
 const LAMBDA: f32 = 0.1;
 /// Sharpness of the soft mean of likeness: about the three nearest of ten examples count.
 const SHARPNESS: f32 = 30.0;
-/// How much shared words weigh in likeness.
-const LIKENESS_WORDS: f32 = 0.1;
 /// The weight of the density beside the ridge.
-const DENSITY: f32 = 0.5;
+const DENSITY: f32 = 0.25;
 /// What an intent that the state does not route weighs against one that it does: e⁻¹·⁵.
 const NOT_ALLOWED: f32 = -1.5;
 /// Rows whose leave-one-out score is computed where there is no ridge.
 const CALIBRATION_ROWS: usize = 400;
 /// The weight of a log-probability of the logistic regression beside the density.
 const REGRESSION: f32 = 0.1;
+/// What puts that sum on the ridge's scale.
+const REGRESSION_SHIFT: f32 = 0.45;
+/// So many background sentences have a mean that is worth taking embeddings from.
+const LEAST_BACKGROUND: usize = 8;
 /// Log-probabilities below it count as it.
 const LEAST_LOG: f32 = -12.0;
 
@@ -99,8 +101,9 @@ pub fn name_as_example(name: &str) -> Option<String> {
 #[derive(Debug, Clone)]
 pub struct Classifier {
     phrases: Phrases,
-    lexicon: Lexicon,
-    /// Embeddings of the examples, then of the background.
+    /// Mean of the background, from which embeddings are taken; zero where there is little background.
+    middle: Vec<f32>,
+    /// Centred embeddings of the examples, then of the background.
     rows: Vec<Vec<f32>>,
     /// The intent of each row; `None` for the background.
     class: Vec<Option<usize>>,
@@ -124,15 +127,25 @@ impl Classifier {
             .collect();
         let dimensions = examples.first().map_or(0, |(_, example)| example.embedding.len());
         let fits = |example: &Example<'_>| example.embedding.len() == dimensions;
-        let apart = |b: &&Example<'_>| examples.iter().all(|(_, e)| dot(e.embedding, b.embedding) < 0.6);
-        let background: Vec<Example<'_>> = background.iter().filter(|b| fits(b)).filter(apart).copied().collect();
-        let rows = examples.iter().map(|(_, e)| e).filter(|e| fits(e)).chain(&background);
-        let class = examples.iter().filter(|(_, e)| fits(e)).map(|(intent, _)| Some(*intent));
+        let background: Vec<Example<'_>> = background.iter().filter(|b| fits(b)).copied().collect();
+        let middle = middle(&background, dimensions);
+        let centre = |example: &Example<'_>| centred(example.embedding, &middle);
+        let (class, mut rows): (Vec<Option<usize>>, Vec<Vec<f32>>) = examples
+            .iter()
+            .filter(|(_, example)| fits(example))
+            .map(|(intent, example)| (Some(*intent), centre(example)))
+            .unzip();
+        let known = rows.len();
+        rows.extend(background.iter().map(centre));
+        let apart = |b: &[f32]| rows[..known].iter().all(|e| dot(e, b) < 0.6);
+        let kept: Vec<bool> = rows.iter().enumerate().map(|(at, row)| at < known || apart(row)).collect();
+        let mut keep = kept.into_iter();
+        rows.retain(|_| keep.next().unwrap_or(false));
         let mut classifier = Self {
             phrases: Phrases::new(examples.iter().map(|(intent, example)| (*intent, example.text))),
-            lexicon: Lexicon::new(rows.clone().map(|row| row.text)),
-            rows: rows.clone().map(|row| row.embedding.to_vec()).collect(),
-            class: class.chain(background.iter().map(|_| None)).collect(),
+            class: class.into_iter().chain(rows[known..].iter().map(|_| None)).collect(),
+            middle,
+            rows,
             counts: vec![0; intents.len()],
             ridge: None,
             softmax: None,
@@ -140,8 +153,7 @@ impl Classifier {
             acceptance: Acceptance::PRIOR,
         };
         classifier.class.iter().flatten().for_each(|intent| classifier.counts[*intent] += 1);
-        let texts: Vec<&str> = rows.map(|row| row.text).collect();
-        classifier.fit(&texts);
+        classifier.fit();
         classifier
     }
 
@@ -191,27 +203,25 @@ impl Classifier {
         if heard.embedding.is_empty() || self.rows.first().is_none_or(|row| row.len() != heard.embedding.len()) {
             return vec![f32::NEG_INFINITY; self.counts.len()];
         }
-        let cosine: Vec<f32> = self.rows.iter().map(|row| dot(row, heard.embedding)).collect();
-        let words = self.lexicon.likeness(heard.text);
-        let density = self.density(&cosine, &words, None);
+        let heard = centred(heard.embedding, &self.middle);
+        let cosine: Vec<f32> = self.rows.iter().map(|row| dot(row, &heard)).collect();
+        let density = self.density(&cosine, None);
         match &self.ridge {
             Some(ridge) => {
-                let kernel: Vec<f32> = cosine.iter().zip(&words).map(|(c, w)| kernel(*c, *w)).collect();
-                let ridge = ridge.predict(&kernel, self.counts.len());
-                ridge.iter().zip(density).map(|(r, d)| r + DENSITY * d).collect()
+                let kernel: Vec<f32> = cosine.iter().copied().map(kernel).collect();
+                joined(&ridge.predict(&kernel, self.counts.len()), &density)
             }
-            None => self.with_regression(heard.embedding, density),
+            None => self.with_regression(&heard, &density, None),
         }
     }
 
-    /// For each intent the soft mean of the likeness of its examples, `ln(mean(exp(s·likeness)))/s`; `without` leaves
+    /// For each intent the soft mean of the likeness of its examples, `ln(mean(exp(s·cosine)))/s`; `without` leaves
     /// out one row.
-    fn density(&self, cosine: &[f32], words: &[f32], without: Option<usize>) -> Vec<f32> {
+    fn density(&self, cosine: &[f32], without: Option<usize>) -> Vec<f32> {
         let mut sums = vec![0.0_f32; self.counts.len()];
         for (row, class) in self.class.iter().enumerate().filter(|(row, _)| Some(*row) != without) {
             let Some(intent) = class else { break };
-            // Likeness above one (a repeat of an example) stays finite: at most e³.
-            sums[*intent] += (SHARPNESS * (cosine[row] + LIKENESS_WORDS * words[row] - 1.0)).exp();
+            sums[*intent] += (SHARPNESS * (cosine[row] - 1.0)).exp();
         }
         let own = without.and_then(|row| self.class[row]);
         let mean = |(intent, sum): (usize, f32)| {
@@ -222,71 +232,119 @@ impl Classifier {
     }
 
     /// Trains the ridge, then temperature and acceptance on leave-one-out scores.
-    fn fit(&mut self, texts: &[&str]) {
+    fn fit(&mut self) {
         let examples = self.class.iter().flatten().count();
         if examples == 0 {
             return;
         }
-        let left_out = if examples <= EXACT_ROWS { self.fit_exactly(texts) } else { self.sample_left_out(texts) };
+        let left_out = if examples <= EXACT_ROWS { self.fit_exactly() } else { self.sample_left_out() };
         let known = |row: usize| self.class[row].filter(|intent| self.counts[*intent] > 1);
         let labelled: Vec<(usize, &[f32])> =
-            left_out.iter().filter_map(|(row, scores)| Some((known(*row)?, scores.as_slice()))).collect();
+            left_out.iter().filter_map(|out| Some((known(out.row)?, out.scores.as_slice()))).collect();
         self.temperature = fit_temperature(&labelled);
         let best = |scores: &[f32]| scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let inside: Vec<f32> = labelled.iter().map(|(_, scores)| best(scores)).collect();
         let outside: Vec<f32> =
-            left_out.iter().filter(|(row, _)| self.class[*row].is_none()).map(|(_, scores)| best(scores)).collect();
-        self.acceptance = Acceptance::fit(&inside, &outside);
+            left_out.iter().filter(|out| self.class[out.row].is_none()).map(|out| best(&out.scores)).collect();
+        let near: Vec<f32> = left_out.iter().map(|out| best(&out.without_intent)).collect();
+        self.acceptance = Acceptance::fit(&inside, &outside, &near);
     }
 
-    fn fit_exactly(&mut self, texts: &[&str]) -> Vec<(usize, Vec<f32>)> {
+    fn fit_exactly(&mut self) -> Vec<LeftOut> {
         let n = self.rows.len();
         let mut triangle = Vec::with_capacity(n);
         let mut densities = Vec::with_capacity(n);
-        for (row, text) in texts.iter().enumerate().take(n) {
+        for row in 0..n {
             let cosine: Vec<f32> = self.rows.iter().map(|other| dot(other, &self.rows[row])).collect();
-            let words = self.lexicon.likeness(text);
-            densities.push(self.density(&cosine, &words, Some(row)));
-            triangle.push((0..=row).map(|j| kernel(cosine[j], words[j])).collect());
+            densities.push(self.density(&cosine, Some(row)));
+            triangle.push(cosine[..=row].iter().copied().map(kernel).collect());
         }
         let ridge = Ridge::fit(triangle, &self.class, self.counts.len(), LAMBDA);
-        let joined = |(row, density): (usize, &Vec<f32>)| {
-            (row, ridge.left_out[row].iter().zip(density).map(|(r, d)| r + DENSITY * d).collect())
+        let out = |(row, density): (usize, &Vec<f32>)| LeftOut {
+            row,
+            scores: joined(&ridge.left_out[row], density),
+            without_intent: self.others(row, joined(&ridge.class_left_out[row], density)),
         };
-        let left_out = densities.iter().enumerate().map(joined).collect();
+        let left_out = densities.iter().enumerate().map(out).collect();
         self.ridge = Some(ridge);
         left_out
     }
 
     /// Trains the logistic regression on all but rows spread evenly over the examples; the scores of those rows, their
     /// densities left one out, and of the whole background.
-    fn sample_left_out(&mut self, texts: &[&str]) -> Vec<(usize, Vec<f32>)> {
+    fn sample_left_out(&mut self) -> Vec<LeftOut> {
         let examples = self.class.iter().flatten().count();
         let step = examples.div_ceil(CALIBRATION_ROWS).max(2);
         let trained = (0..examples).filter(|row| row % step != 0);
         let rows: Vec<(&[f32], usize)> =
             trained.filter_map(|row| Some((self.rows[row].as_slice(), self.class[row]?))).collect();
         self.softmax = Some(Softmax::fit(&rows, self.counts.len()));
-        let score = |row: usize| {
+        let out = |row: usize| {
             let cosine: Vec<f32> = self.rows.iter().map(|other| dot(other, &self.rows[row])).collect();
-            let words = self.lexicon.likeness(texts[row]);
-            (row, self.with_regression(&self.rows[row], self.density(&cosine, &words, Some(row))))
+            let density = self.density(&cosine, Some(row));
+            let others = self.class[row].map(|own| self.with_regression(&self.rows[row], &density, Some(own)));
+            LeftOut {
+                row,
+                scores: self.with_regression(&self.rows[row], &density, None),
+                without_intent: self.others(row, others.unwrap_or_default()),
+            }
         };
-        (0..examples).step_by(step).chain(examples..self.rows.len()).map(score).collect()
+        (0..examples).step_by(step).chain(examples..self.rows.len()).map(out).collect()
+    }
+
+    /// Scores of the intents that are not the row's own.
+    fn others(&self, row: usize, scores: Vec<f32>) -> Vec<f32> {
+        scores.into_iter().enumerate().filter(|(at, _)| Some(*at) != self.class[row]).map(|(_, score)| score).collect()
     }
 
     /// Joins density and logistic regression, on the scale that ridge and density have together, so that one prior
-    /// serves both.
-    fn with_regression(&self, embedding: &[f32], density: Vec<f32>) -> Vec<f32> {
+    /// serves both. `without` takes an intent out of the regression's sum.
+    fn with_regression(&self, embedding: &[f32], density: &[f32], without: Option<usize>) -> Vec<f32> {
         let likely = self.softmax.as_ref().map(|softmax| softmax.log_probabilities(embedding)).unwrap_or_default();
-        let log = |intent: usize| likely.get(intent).map_or(0.0, |log| log.max(LEAST_LOG));
-        density.into_iter().enumerate().map(|(intent, d)| 2.0 * (d - 0.4) + REGRESSION * log(intent)).collect()
+        let rest = without.and_then(|own| likely.get(own)).map_or(0.0, |own| (1.0 - own.exp()).max(1e-6).ln());
+        let log = |intent: usize| likely.get(intent).map_or(0.0, |log| (log - rest).max(LEAST_LOG));
+        let score = |(intent, d): (usize, &f32)| 2.0 * (d - REGRESSION_SHIFT) + REGRESSION * log(intent);
+        density.iter().enumerate().map(score).collect()
     }
 }
 
-/// The kernel of two sentences of length-one embeddings.
-fn kernel(cosine: f32, words: f32) -> f32 {
-    (2.0 * GAMMA * (cosine - 1.0)).exp() + KERNEL_WORDS * words
+/// What a row is given by a model that was not trained on it.
+struct LeftOut {
+    row: usize,
+    /// The score of every intent.
+    scores: Vec<f32>,
+    /// The scores of all but its own intent by a model that never saw that intent; empty for the background.
+    without_intent: Vec<f32>,
+}
+
+/// The ridge's outputs and the density, weighed.
+fn joined(ridge: &[f32], density: &[f32]) -> Vec<f32> {
+    ridge.iter().zip(density).map(|(r, d)| r + DENSITY * d).collect()
+}
+
+/// The kernel of two embeddings of length one.
+fn kernel(cosine: f32) -> f32 {
+    (2.0 * GAMMA * (cosine - 1.0)).exp()
+}
+
+/// The mean of the background's embeddings; zero where there are too few to have one.
+fn middle(background: &[Example<'_>], dimensions: usize) -> Vec<f32> {
+    let mut middle = vec![0.0_f32; dimensions];
+    if background.len() >= LEAST_BACKGROUND {
+        let share = 1.0 / background.len() as f32;
+        for example in background {
+            middle.iter_mut().zip(example.embedding).for_each(|(sum, value)| *sum += share * value);
+        }
+    }
+    middle
+}
+
+/// An embedding taken from the middle, of length one again.
+fn centred(embedding: &[f32], middle: &[f32]) -> Vec<f32> {
+    let mut out: Vec<f32> = embedding.iter().zip(middle).map(|(value, mean)| value - mean).collect();
+    let length = dot(&out, &out).sqrt().max(1e-9);
+    out.iter_mut().for_each(|value| *value /= length);
+    out
 }
 
 fn softmax(logits: &[f32]) -> Vec<f32> {

@@ -1,5 +1,6 @@
 //! Kernel ridge regression with exact leave-one-out predictions: `α = (K + λI)⁻¹ Y`, and the prediction for row `i` by
-//! a model that never saw it is `y_i − α_i / (K + λI)⁻¹_ii` (Rifkin & Lippert, "Notes on Regularized Least Squares").
+//! a model that never saw it is `y_i − α_i / (K + λI)⁻¹_ii` (Rifkin & Lippert, "Notes on Regularized Least Squares"). By a
+//! model that never saw any row of a class `B` it is `y_B − ((K + λI)⁻¹_BB)⁻¹ α_B`.
 //!
 //! Owns the linear algebra, by Cholesky in `f32`; λ keeps it well conditioned. Never knows what a row means.
 
@@ -10,6 +11,8 @@ pub(super) struct Ridge {
     alpha: Vec<Vec<f32>>,
     /// What each row would have been given, had it been left out.
     pub(super) left_out: Vec<Vec<f32>>,
+    /// What each row would have been given, had all rows of its output been left out; empty for a row of no output.
+    pub(super) class_left_out: Vec<Vec<f32>>,
 }
 
 impl Ridge {
@@ -29,16 +32,23 @@ impl Ridge {
                 sum[i..].iter_mut().zip(column).for_each(|(s, c)| *s += c);
             }
         }
+        let target = |row: usize, output: usize| if class[row] == Some(output) { 1.0 } else { 0.0 };
         let mut alpha = Vec::with_capacity(n);
         let mut left_out = Vec::with_capacity(n);
         for (i, column) in columns.iter().enumerate() {
             let weights: Vec<f32> = sums.iter().map(|sum| dot(column, &sum[i..])).collect();
             let diagonal = dot(column, column).max(f32::MIN_POSITIVE);
-            let target = |output: usize| if class[i] == Some(output) { 1.0 } else { 0.0 };
-            left_out.push(weights.iter().enumerate().map(|(k, w)| target(k) - w / diagonal).collect());
+            left_out.push(weights.iter().enumerate().map(|(k, w)| target(i, k) - w / diagonal).collect());
             alpha.push(weights);
         }
-        Self { alpha, left_out }
+        let mut class_left_out = vec![Vec::new(); n];
+        for output in 0..outputs {
+            let members: Vec<usize> = (0..n).filter(|row| class[*row] == Some(output)).collect();
+            for (row, given) in members.iter().zip(without(&members, &columns, &alpha)) {
+                class_left_out[*row] = given.iter().enumerate().map(|(k, w)| target(*row, k) - w).collect();
+            }
+        }
+        Self { alpha, left_out, class_left_out }
     }
 
     /// The outputs for a query whose kernel with each row is given.
@@ -49,6 +59,31 @@ impl Ridge {
         }
         out
     }
+}
+
+/// `((K + λI)⁻¹_BB)⁻¹ α_B` for the rows `B`, given the columns of L⁻¹.
+fn without(rows: &[usize], columns: &[Vec<f32>], alpha: &[Vec<f32>]) -> Vec<Vec<f32>> {
+    // (K + λI)⁻¹ = L⁻ᵀ L⁻¹: the product of two columns of L⁻¹, from where the later one starts.
+    let inverse = |i: usize, j: usize| dot(&columns[j][i - j..], &columns[i]);
+    let mut block: Vec<Vec<f32>> =
+        rows.iter().enumerate().map(|(at, i)| rows[..=at].iter().map(|j| inverse(*i, *j)).collect()).collect();
+    cholesky(&mut block);
+    let mut out: Vec<Vec<f32>> = rows.iter().map(|row| alpha[*row].clone()).collect();
+    let less = |out: &mut [Vec<f32>], from: usize, by: f32, row: usize| {
+        let (a, b) = (row.min(from), row.max(from));
+        let (head, tail) = out.split_at_mut(b);
+        let (target, source) = if row > from { (&mut tail[0], &head[a]) } else { (&mut head[a], &tail[0]) };
+        target.iter_mut().zip(source).for_each(|(t, s)| *t -= by * s);
+    };
+    for row in 0..rows.len() {
+        (0..row).for_each(|from| less(&mut out, from, block[row][from], row));
+        out[row].iter_mut().for_each(|value| *value /= block[row][row]);
+    }
+    for row in (0..rows.len()).rev() {
+        (row + 1..rows.len()).for_each(|from| less(&mut out, from, block[from][row], row));
+        out[row].iter_mut().for_each(|value| *value /= block[row][row]);
+    }
+    out
 }
 
 /// Replaces the lower triangle of a positive definite matrix by its Cholesky factor.
@@ -135,6 +170,26 @@ mod tests {
                 assert!((a - b).abs() < 1e-3, "{:?} {expected:?}", model.left_out[out]);
             }
         }
+    }
+
+    #[test]
+    fn predictions_without_a_class_are_those_of_a_model_that_never_saw_it() {
+        let points = [0.0, 0.5, 1.1, 2.0, 2.3, 3.5, 3.9];
+        let class = [Some(0), Some(2), Some(1), Some(1), Some(0), None, Some(2)];
+        let model = Ridge::fit(kernel(&points), &class, 3, 0.1);
+        for output in 0..3 {
+            let keep: Vec<usize> = (0..points.len()).filter(|i| class[*i] != Some(output)).collect();
+            let kept: Vec<f32> = keep.iter().map(|i| points[*i]).collect();
+            let classes: Vec<Option<usize>> = keep.iter().map(|i| class[*i]).collect();
+            let other = Ridge::fit(kernel(&kept), &classes, 3, 0.1);
+            for out in (0..points.len()).filter(|i| class[*i] == Some(output)) {
+                let k: Vec<f32> = kept.iter().map(|p| (-(points[out] - p).powi(2)).exp()).collect();
+                for (a, b) in model.class_left_out[out].iter().zip(other.predict(&k, 3)) {
+                    assert!((a - b).abs() < 1e-3, "{output} {out}: {:?}", model.class_left_out[out]);
+                }
+            }
+        }
+        assert!(model.class_left_out[5].is_empty() && model.class_left_out[0].len() == 3);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use jiff::civil::date;
 use proptest::prelude::*;
 
 use super::slots::{Fill, SlotKind, fill, fill_in, fill_keys};
-use super::{language, lexicon, passing, spoken, text};
+use super::{language, passing, phrases, spoken, text};
 
 fn kinds() -> Vec<SlotKind> {
     vec![
@@ -181,7 +181,7 @@ fn read_all(heard: &str) {
     }
     text::normalise(heard);
     spoken::digits(heard);
-    lexicon::Phrases::new([(0, heard)].into_iter()).find(heard, &[0]);
+    phrases::Phrases::new([(0, heard)].into_iter()).find(heard, &[0]);
 }
 
 #[test]

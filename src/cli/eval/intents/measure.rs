@@ -50,15 +50,27 @@ pub(super) struct Banking {
     pub(super) oos_recall: f32,
     /// The same of sentences whose intents were left out of training (17 of 77): far harder.
     pub(super) oos_near_recall: f32,
+    /// Those rejected at the threshold that calls use.
+    pub(super) oos_near_rejected: f32,
+    /// Of the intents that were not left out, sentences accepted at that threshold.
+    pub(super) oos_near_accepted: f32,
     /// Unrelated sentences rejected at the threshold that calls use.
     pub(super) oos_rejected: f32,
     /// Held-out sentences accepted at that threshold.
     pub(super) in_scope_accepted: f32,
-    /// Held-out sentences after which a caller is asked which of two intents they meant (10-shot).
+    /// After which a caller is asked which of two intents they meant (10-shot).
+    #[serde(flatten)]
+    pub(super) asked: Asked,
+}
+
+/// "Did you mean this or that": shares of in-scope sentences.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub(super) struct Asked {
+    /// After which it is asked.
     pub(super) asked_which: f32,
-    /// Of those, where the right intent is the likeliest, and where it is the other one.
+    /// The likeliest was right: asked needlessly.
     pub(super) asked_which_first: f32,
-    /// See there.
+    /// The other one was right: asking mends it.
     pub(super) asked_which_second: f32,
 }
 
@@ -77,6 +89,14 @@ pub(super) struct Other {
     pub(super) oos_rejected: f32,
     /// In-scope sentences accepted at that threshold.
     pub(super) in_scope_accepted: f32,
+    /// Sentences of a fifth of the intents, left out of training, rejected at the threshold that accepts 95 % of the
+    /// others: mean of three choices of that fifth. `None` below five intents.
+    pub(super) oos_near_recall: Option<f32>,
+    /// Those rejected at the threshold that calls use.
+    pub(super) oos_near_rejected: Option<f32>,
+    /// After which a caller is asked which of two intents they meant.
+    #[serde(flatten)]
+    pub(super) asked: Asked,
 }
 
 /// Sentences that are no business of a bank, another set than the background's.
@@ -153,12 +173,15 @@ impl Outcome {
         share(self.inside.iter().filter(|(_, ranking)| ranking.best.is_some()).count(), self.inside.len())
     }
 
-    /// The share after which it is asked which of two is meant; and of those, where the first and where the second is.
-    pub(super) fn asked_which(&self) -> [f32; 3] {
+    fn asked(&self) -> Asked {
         let asked: Vec<_> = self.inside.iter().filter(|(_, ranking)| ranking.rival().is_some()).collect();
-        let first = asked.iter().filter(|(label, ranking)| ranking.ranked[0].0 == *label).count();
-        let second = asked.iter().filter(|(label, ranking)| ranking.ranked[1].0 == *label).count();
-        [share(asked.len(), self.inside.len()), share(first, asked.len()), share(second, asked.len())]
+        let right = |at: usize| asked.iter().filter(|(label, ranking)| ranking.ranked[at].0 == *label).count();
+        let all = self.inside.len();
+        Asked {
+            asked_which: share(asked.len(), all),
+            asked_which_first: share(right(0), all),
+            asked_which_second: share(right(1), all),
+        }
     }
 
     fn accuracy_with_none(&self) -> f32 {
@@ -182,37 +205,58 @@ pub(super) fn banking(space: &mut Space<'_>, corpus: &Corpus) -> anyhow::Result<
     learn_all(space, &[corpus])?;
     let (kept, held_out) = fifth(corpus);
     let full = Outcome::of(space, &train(space, &corpus.labels, &kept), &held_out, std::iter::empty());
-    let (mut seeds, mut recall, mut near, mut rejected, mut accepted) = (vec![], vec![], vec![], vec![], vec![]);
-    let mut which = [0.0_f32; 3];
+    let outcome = |rows: &[&Row], inside: &[&Row], outside: &[&str]| {
+        Outcome::of(space, &train(space, &corpus.labels, rows), inside, outside.iter().copied())
+    };
+    let unrelated: Vec<&str> = unrelated().collect();
+    let (mut plain, mut near) = (Vec::new(), Vec::new());
     for seed in 1..=5 {
         let shots = few(&kept, corpus.labels.len(), 10, seed);
-        let outcome = Outcome::of(space, &train(space, &corpus.labels, &shots), &held_out, unrelated());
-        seeds.push(outcome.accuracy());
-        which.iter_mut().zip(outcome.asked_which()).for_each(|(sum, value)| *sum += value / 5.0);
-        recall.push(outcome.recall_at_95());
-        rejected.push(outcome.rejected());
-        accepted.push(outcome.accepted());
-        let left_out = shuffled(corpus.labels.len(), seed);
-        let is_left_out =
-            |row: &&&Row| row.label.is_some_and(|label| left_out[..17.min(left_out.len())].contains(&label));
-        let known: Vec<&Row> = shots.iter().filter(|row| !is_left_out(row)).copied().collect();
-        let inside: Vec<&Row> = held_out.iter().filter(|row| !is_left_out(row)).copied().collect();
-        let outside: Vec<&Row> = held_out.iter().filter(is_left_out).copied().collect();
-        let model = train(space, &corpus.labels, &known);
-        near.push(Outcome::of(space, &model, &inside, outside.iter().map(|row| row.text.as_str())).recall_at_95());
+        plain.push(outcome(&shots, &held_out, &unrelated));
+        let left_out = LeftOut::new(corpus.labels.len(), 17, seed);
+        let (known, inside, outside) = (left_out.known(&shots), left_out.known(&held_out), left_out.unknown(&held_out));
+        near.push(outcome(&known, &inside, &outside));
     }
     Ok(Banking {
         banking77_full_acc: full.accuracy(),
-        banking77_10shot_acc: mean(&seeds),
-        banking77_10shot_seeds: seeds,
-        oos_recall: mean(&recall),
-        oos_near_recall: mean(&near),
-        oos_rejected: mean(&rejected),
-        in_scope_accepted: mean(&accepted),
-        asked_which: which[0],
-        asked_which_first: which[1],
-        asked_which_second: which[2],
+        banking77_10shot_acc: over(&plain, Outcome::accuracy),
+        banking77_10shot_seeds: plain.iter().map(Outcome::accuracy).collect(),
+        oos_recall: over(&plain, Outcome::recall_at_95),
+        oos_near_recall: over(&near, Outcome::recall_at_95),
+        oos_near_rejected: over(&near, Outcome::rejected),
+        oos_near_accepted: over(&near, Outcome::accepted),
+        oos_rejected: over(&plain, Outcome::rejected),
+        in_scope_accepted: over(&plain, Outcome::accepted),
+        asked: Asked {
+            asked_which: over(&plain, |outcome| outcome.asked().asked_which),
+            asked_which_first: over(&plain, |outcome| outcome.asked().asked_which_first),
+            asked_which_second: over(&plain, |outcome| outcome.asked().asked_which_second),
+        },
     })
+}
+
+/// Labels that are left out of training, so that what is said of them is near the rest and yet none of it.
+struct LeftOut(Vec<bool>);
+
+impl LeftOut {
+    fn new(labels: usize, count: usize, seed: u64) -> Self {
+        let mut out = vec![false; labels];
+        shuffled(labels, seed).into_iter().take(count).for_each(|label| out[label] = true);
+        Self(out)
+    }
+
+    fn is(&self, row: &Row) -> bool {
+        row.label.is_some_and(|label| self.0.get(label).copied().unwrap_or(false))
+    }
+
+    /// Rows of other labels, or of none.
+    fn known<'r>(&self, rows: &[&'r Row]) -> Vec<&'r Row> {
+        rows.iter().filter(|row| !self.is(row)).copied().collect()
+    }
+
+    fn unknown<'r>(&self, rows: &[&'r Row]) -> Vec<&'r str> {
+        rows.iter().filter(|row| self.is(row)).map(|row| row.text.as_str()).collect()
+    }
 }
 
 /// Measures on any corpus: trained on one file, tested on another.
@@ -227,6 +271,14 @@ pub(super) fn other(space: &mut Space<'_>, train_on: &Corpus, test_on: &Corpus) 
     } else {
         Outcome::of(space, &model, &inside, unrelated())
     };
+    let labels = train_on.labels.len();
+    let mut near = Vec::new();
+    for seed in (1..=3).filter(|_| labels >= 5) {
+        let left_out = LeftOut::new(labels, labels / 5, seed);
+        let model = train(space, &train_on.labels, &left_out.known(&rows));
+        let texts = left_out.unknown(&inside);
+        near.push(Outcome::of(space, &model, &left_out.known(&inside), texts.into_iter()));
+    }
     Ok(Other {
         acc: outcome.accuracy(),
         acc_with_none: outcome.accuracy_with_none(),
@@ -234,7 +286,14 @@ pub(super) fn other(space: &mut Space<'_>, train_on: &Corpus, test_on: &Corpus) 
         oos_from: if own { "the test file" } else { "sidetone's unrelated sentences" },
         oos_rejected: outcome.rejected(),
         in_scope_accepted: outcome.accepted(),
+        oos_near_recall: (!near.is_empty()).then(|| over(&near, Outcome::recall_at_95)),
+        oos_near_rejected: (!near.is_empty()).then(|| over(&near, Outcome::rejected)),
+        asked: outcome.asked(),
     })
+}
+
+fn over(outcomes: &[Outcome], of: fn(&Outcome) -> f32) -> f32 {
+    mean(&outcomes.iter().map(of).collect::<Vec<_>>())
 }
 
 /// Four fifths and the held-out fifth of every label.

@@ -1,4 +1,4 @@
-//! Words shared between a text and examples: TF-IDF likeness, and texts that are examples already.
+//! Texts that are examples already, word for word or nearly, and keywords of one intent alone.
 //!
 //! Owns what can be told without an embedding. Never overrules it: `intents` joins the two.
 
@@ -111,80 +111,6 @@ const SUBJECTLESS: &[&str] = &[
     "sure",
 ];
 
-/// A sparse vector: features in ascending order, of length one.
-type Sparse = Vec<(u32, f32)>;
-
-/// Texts and their shared words.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Lexicon {
-    features: HashMap<String, u32>,
-    idf: Vec<f32>,
-    /// For each feature, the rows that have it, and how much.
-    rows_of: Vec<Vec<(u32, f32)>>,
-    rows: usize,
-}
-
-impl Lexicon {
-    /// Learns the words and word pairs of `texts`.
-    pub(super) fn new<'a>(texts: impl Iterator<Item = &'a str>) -> Self {
-        let mut lexicon = Self::default();
-        let mut counted: Vec<HashMap<u32, f32>> = Vec::new();
-        for text in texts {
-            let mut counts = HashMap::new();
-            for feature in features(text) {
-                let next = u32::try_from(lexicon.features.len()).unwrap_or(u32::MAX);
-                let id = *lexicon.features.entry(feature).or_insert(next);
-                *counts.entry(id).or_insert(0.0) += 1.0;
-            }
-            counted.push(counts);
-        }
-        let mut seen = vec![0_u32; lexicon.features.len()];
-        counted.iter().flat_map(HashMap::keys).for_each(|id| seen[*id as usize] += 1);
-        let total = counted.len() as f32;
-        lexicon.idf = seen.iter().map(|n| ((1.0 + total) / (1.0 + *n as f32)).ln() + 1.0).collect();
-        lexicon.rows_of = vec![Vec::new(); lexicon.features.len()];
-        for (row, counts) in counted.into_iter().enumerate() {
-            for (id, weight) in lexicon.weigh(counts) {
-                lexicon.rows_of[id as usize].push((row as u32, weight));
-            }
-        }
-        lexicon.rows = total as usize;
-        lexicon
-    }
-
-    /// Cosine of the text with every row, 0..1.
-    pub(super) fn likeness(&self, text: &str) -> Vec<f32> {
-        let mut counts = HashMap::new();
-        for id in features(text).filter_map(|feature| self.features.get(&feature)) {
-            *counts.entry(*id).or_insert(0.0) += 1.0;
-        }
-        let mut out = vec![0.0; self.rows];
-        for (id, weight) in self.weigh(counts) {
-            for (row, theirs) in &self.rows_of[id as usize] {
-                out[*row as usize] += weight * theirs;
-            }
-        }
-        out
-    }
-
-    /// Sublinear term frequency times inverse document frequency, of length one; in the features' order, so that sums
-    /// come out the same in every run.
-    fn weigh(&self, counts: HashMap<u32, f32>) -> Sparse {
-        let mut out: Sparse = counts.into_iter().map(|(id, n)| (id, (1.0 + n.ln()) * self.idf[id as usize])).collect();
-        out.sort_unstable_by_key(|(id, _)| *id);
-        let length = out.iter().map(|(_, w)| w * w).sum::<f32>().sqrt().max(1e-9);
-        out.iter_mut().for_each(|(_, w)| *w /= length);
-        out
-    }
-}
-
-/// Words and pairs of neighbours.
-fn features(text: &str) -> impl Iterator<Item = String> {
-    let words = words(text);
-    let pairs: Vec<String> = words.windows(2).map(|pair| pair.join(" ")).collect();
-    words.into_iter().chain(pairs)
-}
-
 /// Examples by their text, for what needs no embedding.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Phrases {
@@ -296,16 +222,6 @@ fn bare(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn shared_words_make_texts_alike() {
-        let lexicon = Lexicon::new(["block my card", "what is my balance", "open an account"].into_iter());
-        let like = lexicon.likeness("block the card");
-        assert!(like[0] > 0.4 && like[1] == 0.0 && like[2] == 0.0, "{like:?}");
-        let same = lexicon.likeness("What's my balance?");
-        assert!((same[1] - 1.0).abs() < 1e-5, "{same:?}");
-        assert_eq!(lexicon.likeness("xyzzy"), [0.0; 3]);
-    }
 
     #[test]
     fn examples_are_found_by_their_words() {
