@@ -17,6 +17,7 @@
 //! Owns ranking and calibration. Pure and deterministic; never makes an embedding.
 
 use super::acceptance::Acceptance;
+use super::centre::Centre;
 use super::phrases::Phrases;
 use super::ridge::{Ridge, dot};
 use super::softmax::Softmax;
@@ -48,8 +49,6 @@ const CALIBRATION_ROWS: usize = 400;
 const REGRESSION: f32 = 0.1;
 /// What puts that sum on the ridge's scale.
 const REGRESSION_SHIFT: f32 = 0.45;
-/// So many background sentences have a mean that is worth taking embeddings from.
-const LEAST_BACKGROUND: usize = 8;
 /// Log-probabilities below it count as it.
 const LEAST_LOG: f32 = -12.0;
 
@@ -101,8 +100,7 @@ pub fn name_as_example(name: &str) -> Option<String> {
 #[derive(Debug, Clone)]
 pub struct Classifier {
     phrases: Phrases,
-    /// Mean of the background, from which embeddings are taken; zero where there is little background.
-    middle: Vec<f32>,
+    centre: Centre,
     /// Centred embeddings of the examples, then of the background.
     rows: Vec<Vec<f32>>,
     /// The intent of each row; `None` for the background.
@@ -128,15 +126,15 @@ impl Classifier {
         let dimensions = examples.first().map_or(0, |(_, example)| example.embedding.len());
         let fits = |example: &Example<'_>| example.embedding.len() == dimensions;
         let background: Vec<Example<'_>> = background.iter().filter(|b| fits(b)).copied().collect();
-        let middle = middle(&background, dimensions);
-        let centre = |example: &Example<'_>| centred(example.embedding, &middle);
+        let centre = Centre::of(background.iter().map(|example| example.embedding), dimensions);
+        let centred = |example: &Example<'_>| centre.take_from(example.embedding);
         let (class, mut rows): (Vec<Option<usize>>, Vec<Vec<f32>>) = examples
             .iter()
             .filter(|(_, example)| fits(example))
-            .map(|(intent, example)| (Some(*intent), centre(example)))
+            .map(|(intent, example)| (Some(*intent), centred(example)))
             .unzip();
         let known = rows.len();
-        rows.extend(background.iter().map(centre));
+        rows.extend(background.iter().map(centred));
         let apart = |b: &[f32]| rows[..known].iter().all(|e| dot(e, b) < 0.6);
         let kept: Vec<bool> = rows.iter().enumerate().map(|(at, row)| at < known || apart(row)).collect();
         let mut keep = kept.into_iter();
@@ -144,7 +142,7 @@ impl Classifier {
         let mut classifier = Self {
             phrases: Phrases::new(examples.iter().map(|(intent, example)| (*intent, example.text))),
             class: class.into_iter().chain(rows[known..].iter().map(|_| None)).collect(),
-            middle,
+            centre,
             rows,
             counts: vec![0; intents.len()],
             ridge: None,
@@ -203,7 +201,7 @@ impl Classifier {
         if heard.embedding.is_empty() || self.rows.first().is_none_or(|row| row.len() != heard.embedding.len()) {
             return vec![f32::NEG_INFINITY; self.counts.len()];
         }
-        let heard = centred(heard.embedding, &self.middle);
+        let heard = self.centre.take_from(heard.embedding);
         let cosine: Vec<f32> = self.rows.iter().map(|row| dot(row, &heard)).collect();
         let density = self.density(&cosine, None);
         match &self.ridge {
@@ -327,26 +325,6 @@ fn kernel(cosine: f32) -> f32 {
     (2.0 * GAMMA * (cosine - 1.0)).exp()
 }
 
-/// The mean of the background's embeddings; zero where there are too few to have one.
-fn middle(background: &[Example<'_>], dimensions: usize) -> Vec<f32> {
-    let mut middle = vec![0.0_f32; dimensions];
-    if background.len() >= LEAST_BACKGROUND {
-        let share = 1.0 / background.len() as f32;
-        for example in background {
-            middle.iter_mut().zip(example.embedding).for_each(|(sum, value)| *sum += share * value);
-        }
-    }
-    middle
-}
-
-/// An embedding taken from the middle, of length one again.
-fn centred(embedding: &[f32], middle: &[f32]) -> Vec<f32> {
-    let mut out: Vec<f32> = embedding.iter().zip(middle).map(|(value, mean)| value - mean).collect();
-    let length = dot(&out, &out).sqrt().max(1e-9);
-    out.iter_mut().for_each(|value| *value /= length);
-    out
-}
-
 fn softmax(logits: &[f32]) -> Vec<f32> {
     let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     if !most.is_finite() {
@@ -434,6 +412,28 @@ mod tests {
         let ranking = classifier.rank(Example { text: "sing something", embedding: &far }, &[0, 1, 2]);
         assert_eq!(ranking.best, None);
         assert!(ranking.none > 0.8, "{ranking:?}");
+    }
+
+    #[test]
+    fn a_model_that_puts_all_sentences_near_each_other_rejects_as_well() {
+        // What E5 does: the cosine of any two sentences is above 0.8.
+        let near = |v: Vec<f32>| {
+            let mut v: Vec<f32> = v.into_iter().map(|x| 0.4 * x).chain([1.0]).collect();
+            let length = dot(&v, &v).sqrt();
+            v.iter_mut().for_each(|x| *x /= length);
+            v
+        };
+        let mut plan = plan();
+        let rows = plan.intents.iter_mut().chain([&mut plan.background]).flatten();
+        rows.for_each(|(_, v)| *v = near(std::mem::take(v)));
+        let classifier = plan.train();
+        let asked = near(along(1, 0.15));
+        let ranking = classifier.rank(Example { text: "my card is gone", embedding: &asked }, &[0, 1, 2]);
+        assert_eq!(ranking.best.map(|(best, _)| best), Some(1), "{ranking:?}");
+        let far = near(along(5, 0.1));
+        assert!(dot(&far, &asked) > 0.8);
+        let ranking = classifier.rank(Example { text: "sing something", embedding: &far }, &[0, 1, 2]);
+        assert_eq!(ranking.best, None, "{ranking:?}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod acceptance;
 pub mod background;
 pub mod complaint;
+mod centre;
 pub mod dates;
 pub mod digits;
 pub mod email;
