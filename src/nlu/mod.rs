@@ -2,8 +2,8 @@
 
 mod acceptance;
 pub mod background;
-pub mod complaint;
 mod centre;
+pub mod complaint;
 pub mod dates;
 pub mod digits;
 pub mod email;
