@@ -5,6 +5,7 @@
 //! leaving each sentence out, so that it holds for any embedder and language; an embedder that cannot tell the kinds apart
 //! finds nothing.
 
+use super::centre::Centre;
 use super::language;
 use super::ridge::dot;
 
@@ -58,8 +59,9 @@ struct Kind {
 /// Complaints and wishes for a person, as one embedder sees them.
 #[derive(Debug, Clone)]
 pub struct Complaints {
-    /// The middle of all plain requests: what it shares with them says nothing of words.
-    middle: Vec<f32>,
+    /// What all plain requests share.
+    centre: Centre,
+    dimensions: usize,
     requests: Vec<Vec<f32>>,
     complaints: Kind,
     persons: Kind,
@@ -72,18 +74,16 @@ impl Complaints {
         let complaints_end = complaints.min(embeddings.len());
         let persons_end = (complaints + persons).min(embeddings.len());
         let requests: Vec<&Vec<f32>> = embeddings[persons_end..].iter().chain(others).collect();
-        let mut middle = vec![0.0; requests.first().map_or(0, |row| row.len())];
-        for row in &requests {
-            middle.iter_mut().zip(*row).for_each(|(sum, x)| *sum += x / requests.len() as f32);
-        }
-        let requests: Vec<Vec<f32>> = requests.into_iter().map(|row| off(row, &middle)).collect();
-        let kind =
-            |rows: &[Vec<f32>]| Kind { rows: rows.iter().map(|row| off(row, &middle)).collect(), from: f32::MAX };
+        let dimensions = requests.first().map_or(0, |row| row.len());
+        let centre = Centre::of(requests.iter().map(|row| row.as_slice()), dimensions);
+        let off = |rows: &[Vec<f32>]| rows.iter().map(|row| centre.take_from(row)).collect::<Vec<_>>();
+        let kind = |rows: &[Vec<f32>]| Kind { rows: off(rows), from: f32::MAX };
         let mut kinds = Self {
             complaints: kind(&embeddings[..complaints_end]),
             persons: kind(&embeddings[complaints_end..persons_end]),
-            middle,
-            requests,
+            requests: requests.iter().map(|row| centre.take_from(row)).collect(),
+            centre,
+            dimensions,
         };
         for wishes in [false, true] {
             let from = kinds.begins(if wishes { &kinds.persons } else { &kinds.complaints }, wishes);
@@ -95,10 +95,10 @@ impl Complaints {
 
     /// What words with this embedding are like.
     pub fn judge(&self, embedding: &[f32]) -> Likeness {
-        if embedding.len() != self.middle.len() {
+        if embedding.len() != self.dimensions {
             return Likeness::default();
         }
-        let words = off(embedding, &self.middle);
+        let words = self.centre.take_from(embedding);
         let [complaint, person] = [&self.complaints, &self.persons].map(|kind| self.score(kind, &words, None, None));
         Likeness {
             complaint: complaint > self.complaints.from && complaint >= person,
@@ -129,13 +129,6 @@ fn likeness(rows: &[Vec<f32>], words: &[f32], without: Option<usize>) -> f32 {
     let (sum, count) =
         of.fold((0.0, 0), |(sum, count), (_, row)| (sum + (SHARPNESS * dot(row, words)).exp(), count + 1));
     if count == 0 { 0.0 } else { (sum / count as f32).ln() / SHARPNESS }
-}
-
-/// An embedding seen from the middle, of length one.
-fn off(row: &[f32], middle: &[f32]) -> Vec<f32> {
-    let off: Vec<f32> = row.iter().zip(middle).map(|(x, m)| x - m).collect();
-    let length = off.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-6);
-    off.into_iter().map(|x| x / length).collect()
 }
 
 fn sorted(scores: impl Iterator<Item = f32>) -> Vec<f32> {
