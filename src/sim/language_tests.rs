@@ -3,11 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Act, Costs, Engines, Played, Scenario, Scripted, caller, line, play_with};
+use super::{
+    Act, Costs, Ending, Engines, Played, Scenario, Scripted, Surroundings, Talk, Told, Utterance, caller, embed, line,
+    play_with,
+};
 use crate::call::io::{Output, Report};
 use crate::call::line::Line;
 use crate::call::ports::{Done, JobError};
 use crate::dialplan;
+use crate::dialplan::scenario::read_scenario;
+use crate::dialplan::script::{Fetch, Target, TransferFailure};
 
 const ENGLISH: &str = "
 dialplan: bank
@@ -189,4 +194,39 @@ fn who_goes_on_while_the_plans_change_is_heard_by_the_other_one() {
         vec![Act::Say("天 气 很 好"), Act::Wait(Duration::from_millis(850)), Act::On(WORDS), Act::Say("一二三四")];
     let (played, _) = rung(ENGLISH, acts, told(Duration::from_millis(1_100)), Odd::No);
     assert_eq!(said(&played).last(), Some(&"账号1234，再见。"), "{:?}", said(&played));
+}
+
+struct Nowhere;
+
+impl Surroundings for Nowhere {
+    fn embed(&mut self, text: &str) -> Vec<f32> {
+        embed(text)
+    }
+    fn fetch(&mut self, _: &Fetch) -> Result<serde_json::Value, String> {
+        Err("nothing is looked up".into())
+    }
+    fn ring(&mut self, _: &Target) -> Result<(), TransferFailure> {
+        Ok(())
+    }
+}
+
+#[test]
+fn in_text_the_author_says_which_language_it_is() {
+    let says = |text, language| {
+        let mut talk = Talk::new(line_of(ENGLISH), jiff::civil::date(2026, 11, 23).at(9, 0, 0, 0));
+        talk.open(serde_json::json!({}), &mut Nowhere);
+        let told = talk.say(&Utterance { text, language, ..Utterance::default() }, &mut Nowhere);
+        (told, talk.ending())
+    };
+    let (told, ending) = says(WORDS, Some("zh"));
+    assert_eq!(told[0], Told::Spoke { text: WORDS.into(), language: "zh" });
+    assert_eq!((&told[1], ending), (&Told::Switched("200".into()), Some(Ending::Switched)));
+    assert_eq!(says("when are you open today", Some("en")).1, None);
+    assert_eq!(says(WORDS, None).1, None);
+    let scenario = |language| {
+        let source = format!("scenario: x\nturns:\n  - caller: {{say: hello, language: {language}}}\n");
+        read_scenario(source.as_bytes(), "x.yaml", None).diagnostics
+    };
+    assert!(scenario("zh").is_empty());
+    assert_eq!(scenario("fr")[0].code, dialplan::Code::Language);
 }
