@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::audio::Rate;
 use crate::call::leg::LegConfig;
 use crate::call::line::Line;
-use crate::call::ports::{Done, EmbedJob, Kind, RecognizeJob, SynthesizeJob, TurnEndJob};
+use crate::call::ports::{Done, EmbedJob, Kind, LanguageJob, RecognizeJob, SynthesizeJob, TurnEndJob};
 use crate::call::record::{Latency, MessageRecord};
 use crate::call::services::Request;
 use crate::dialplan::script::{CallBack, Thought, TransferFailure};
@@ -96,6 +96,8 @@ pub enum Output {
     Recognize(RecognizeJob),
     /// Tell from the sound whether the caller is done; answered by [`Done::TurnEnd`].
     TurnEnd(TurnEndJob),
+    /// Tell in which language it was said; answered by [`Done::Language`].
+    Language(LanguageJob),
     /// Synthesise.
     Synthesize(SynthesizeJob),
     /// Embed.
@@ -200,6 +202,13 @@ pub enum Report {
         /// Recognition's share of the wait, ms.
         recognition_ms: f32,
     },
+    /// In which language the caller's first words were, where the plan asks.
+    Language {
+        /// Its tag: `zh`.
+        language: &'static str,
+        /// Among those that come into question, 0..1.
+        probability: f32,
+    },
     /// What was meant.
     Understood {
         /// The intent, or `None` for none of these.
@@ -283,6 +292,7 @@ impl fmt::Display for Report {
                 f,
                 "heard      {text} (confidence {confidence:.2}; {recognition_ms:.0} ms after the end of the turn)"
             ),
+            Self::Language { language, probability } => write!(f, "language   {language} ({probability:.2})"),
             Self::Understood { intent: Some(intent), score, took_ms } => {
                 write!(f, "intent     {intent} ({score:.2}; {took_ms:.0} ms)")
             }

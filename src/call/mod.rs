@@ -409,6 +409,7 @@ impl Call {
             }
             Done::Heard { turn, role, result, took } => self.recognized(now, turn, role, result, took),
             Done::TurnEnd { turn, result, .. } => self.voice_ended(now, turn, result),
+            Done::Language { turn, result } => self.language_told(now, turn, result),
             Done::Embedded { turn, result, took } => self.embedded(now, turn, result, took),
             Done::Spoken { say, sentence, result, .. } => {
                 if let Err(error) = &result
@@ -432,6 +433,7 @@ impl Call {
         match timer {
             Timer::NoInput => self.no_input(now),
             Timer::Engine => self.engine_late(now),
+            Timer::Language => self.language_late(now),
             Timer::Doubt => self.doubt_over(now),
             Timer::Longest => self.finish_politely(now, Finish::Longest),
             Timer::Keypad => self.keypad_expired(now),

@@ -149,6 +149,32 @@ pub struct TurnEndJob {
     pub abort: AbortFlag,
 }
 
+/// Sound of which it is asked in which of some languages it was said.
+#[derive(Debug, Clone)]
+pub struct LanguageJob {
+    /// The turn.
+    pub turn: TurnId,
+    /// Mono PCM of the utterance.
+    pub pcm: Arc<[i16]>,
+    /// Its rate.
+    pub rate: Rate,
+    /// The languages that come into question, by their tags: the plan's own first.
+    pub among: Arc<[&'static str]>,
+    /// Past this the job is skipped.
+    pub deadline: Instant,
+    /// No longer wanted.
+    pub abort: AbortFlag,
+}
+
+/// The likeliest of the languages that come into question.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spoken {
+    /// Its tag: `zh`.
+    pub language: &'static str,
+    /// Its probability among them, 0..1.
+    pub probability: f32,
+}
+
 /// Text to be placed in meaning's space.
 #[derive(Debug, Clone)]
 pub struct EmbedJob {
@@ -197,6 +223,13 @@ pub enum Done {
         /// From submission to result.
         took: Duration,
     },
+    /// In which language it was said.
+    Language {
+        /// The turn.
+        turn: TurnId,
+        /// The likeliest.
+        result: Result<Spoken, JobError>,
+    },
     /// Synthesis of one sentence.
     Spoken {
         /// The line.
@@ -235,6 +268,10 @@ pub type Reply = Box<dyn FnOnce(Done) + Send>;
 pub trait Recognizer: Send {
     /// Mono samples at 16 kHz in -1..1. Returns early with [`JobError::Skipped`] once `abort` is set.
     fn recognize(&mut self, pcm: &[f32], hint: &Hint, role: Role, abort: &AbortFlag) -> Result<Transcript, JobError>;
+    /// In which of these languages (tags) it was said, of such samples; never of none.
+    fn language(&mut self, _pcm: &[f32], _among: &[&'static str]) -> Result<Spoken, JobError> {
+        Err(JobError::Failed("this recogniser hears one language".to_string()))
+    }
 }
 
 /// Tells from sound whether a speaker who pauses is done. Synchronous: it owns a worker thread.

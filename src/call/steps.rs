@@ -92,12 +92,12 @@ impl Call {
         });
         let line = match line {
             Ok(line) => line,
-            Err(why) => return self.run(now, Input::NotSwitched(why)),
+            Err(why) => return self.not_switched(now, why),
         };
         // A menu of keys alone had no ears.
         if line.hears() && !self.line.hears() {
             if let Err(error) = self.leg.listen(now) {
-                return self.run(now, Input::NotSwitched(error.to_string()));
+                return self.not_switched(now, error.to_string());
             }
             self.hearing = Hearing::new(now, self.rate);
         }
@@ -112,11 +112,18 @@ impl Call {
         self.timers.clear(Timer::NoInput);
         self.timers.clear(Timer::Keypad);
         // Words that were begun belong to the other language's ears.
+        let begun = self.turns.begun();
         self.turns.abort();
         self.speaking.speak_as(line.voice(), line.plan.lexicon());
         (self.script, self.line) = (script, line);
         let caller = self.caller_fields();
         self.run(now, Input::Start { caller });
+        self.hear_again(now, begun);
+    }
+
+    fn not_switched(&mut self, now: Instant, why: String) {
+        self.run(now, Input::NotSwitched(why));
+        self.keep_own_language(now);
     }
 
     fn listen(&mut self, now: Instant, listen: Listen) {

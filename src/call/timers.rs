@@ -9,6 +9,8 @@ pub(super) enum Timer {
     NoInput,
     /// A turn is not understood in time.
     Engine,
+    /// The language of the caller's first words is not known in time.
+    Language,
     /// It is not sure whether what is said over our line takes the floor.
     Doubt,
     /// The longest call.
@@ -23,9 +25,10 @@ pub(super) enum Timer {
     Goodbye,
 }
 
-const ALL: [Timer; 8] = [
+const ALL: [Timer; 9] = [
     Timer::NoInput,
     Timer::Engine,
+    Timer::Language,
     Timer::Doubt,
     Timer::Longest,
     Timer::Keypad,

@@ -10,6 +10,7 @@
 
 mod barge_in;
 mod feeling;
+mod first_words;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,12 +25,14 @@ use super::speaking::Manner;
 use super::timers::Timer;
 use super::understand::Meaning;
 use super::{Call, Phase, TICK};
+use crate::audio::Rate;
 use crate::dialplan::script::{self, Patience};
 use crate::nlu::{flow, text as words};
 use crate::speech::commit::Streaming;
 use crate::speech::emotion;
 use crate::speech::prosody::Features;
 use crate::speech::turn_end::{self, Evidence, Words};
+use first_words::Language;
 
 /// A partial result that comes later than this is of no use.
 const PARTIAL_DEADLINE: Duration = Duration::from_millis(1_500);
@@ -62,6 +65,29 @@ struct InProgress {
     ignored: bool,
     /// Words that were not said to us: what the state expected is unknown by now.
     masked: bool,
+    /// Its language, where that is of interest.
+    language: Language,
+}
+
+impl InProgress {
+    fn new(id: TurnId, start: u64, rate: Rate, masked: bool) -> Self {
+        Self {
+            id,
+            start,
+            run: None,
+            partial: None,
+            words: Streaming::new(rate),
+            transcript: None,
+            meaning: None,
+            evidence: Evidence::default(),
+            ended: None,
+            stage: Stage::Recognizing,
+            doubtful: false,
+            ignored: false,
+            masked,
+            language: Language::Unasked,
+        }
+    }
 }
 
 struct Run {
@@ -93,6 +119,8 @@ pub(super) struct Turns {
     waiting: VecDeque<InProgress>,
     answer: Option<Answer>,
     last_intent: Option<String>,
+    /// The utterance because of whose language another plan is to take over.
+    handed_over: Option<InProgress>,
     /// The prompt fell silent so long after the sound that may be an interruption began.
     silenced: Option<Duration>,
     /// What happened in the dialogue since the last utterance was felt.
@@ -140,7 +168,8 @@ impl Turns {
     }
 
     pub(super) fn abort(&mut self) {
-        for turn in self.waiting.drain(..) {
+        for mut turn in self.waiting.drain(..) {
+            turn.language.forget();
             if let Some(run) = turn.run {
                 run.abort.abort();
             }
@@ -180,7 +209,8 @@ impl Call {
                 Sound::Partial(pcm) => self.recognize(now, Role::Partial, pcm),
                 Sound::Pause(pcm) => {
                     self.recognize(now, Role::Final, Arc::clone(&pcm));
-                    self.ask_for_the_end(now, pcm);
+                    self.ask_for_the_end(now, Arc::clone(&pcm));
+                    self.ask_language(now, pcm);
                     self.hold_open(now);
                     self.doubt_pauses(now);
                 }
@@ -207,22 +237,7 @@ impl Call {
         let id = TurnId(self.turns.next);
         self.turns.next += 1;
         let masked = self.expects_masked();
-        let stage = Stage::Recognizing;
-        self.turns.waiting.push_back(InProgress {
-            id,
-            start,
-            run: None,
-            partial: None,
-            words: Streaming::new(self.rate),
-            transcript: None,
-            meaning: None,
-            evidence: Evidence::default(),
-            ended: None,
-            stage,
-            doubtful: false,
-            ignored: false,
-            masked,
-        });
+        self.turns.waiting.push_back(InProgress::new(id, start, self.rate, masked));
     }
 
     fn recognize(&mut self, now: Instant, role: Role, pcm: Arc<[i16]>) {
@@ -302,6 +317,8 @@ impl Call {
         turn.meaning = None;
         turn.evidence = Evidence::default();
         turn.stage = Stage::Recognizing;
+        // The next pause asks for the language of all of it.
+        turn.language.forget();
         // What began as a "mhm" goes on: all of its words count.
         turn.ignored = false;
         // Its words would come back under the old name.
@@ -330,7 +347,7 @@ impl Call {
             self.turns.waiting.pop_back();
             return;
         }
-        let Some(turn) = self.turns.waiting.back_mut() else { return };
+        let Some(turn) = self.turns.waiting.back_mut().filter(|turn| turn.ended.is_none()) else { return };
         turn.ended = Some(Ended { end, at: now, last_speech, latency, features });
         turn.start = start;
         if turn.transcript.is_none() && turn.run.is_none() {
@@ -474,10 +491,18 @@ impl Call {
         if self.message.is_some() {
             return self.dictated(now);
         }
+        if self.awaits_language(now) || self.goes_on_in_its_language(now) {
+            return;
+        }
         let Some(turn) = self.turns.waiting.pop_front() else { return };
         let (Some(ended), Some(transcript)) = (turn.ended, turn.transcript) else { return };
         let meaning = turn.meaning.unwrap_or_default();
         self.timers.clear(Timer::Engine);
+        self.timers.clear(Timer::Language);
+        // The other plan has asked its question: what means nothing there is no answer to it.
+        if matches!(turn.language, Language::HandedOver) && meaning.is_nothing() {
+            return self.advance(now);
+        }
         let (since, at) = match turn.stage {
             Stage::Understood { since, at } => (since.max(ended.at), at.max(ended.at)),
             Stage::Understanding { since } => (since.max(ended.at), now),
@@ -540,6 +565,7 @@ impl Call {
         }
         turn.transcript.get_or_insert_with(Transcript::default);
         turn.meaning = None;
+        turn.language.forget();
         turn.stage = Stage::Recognizing;
         self.trouble(now, "understanding took too long; asked again".to_owned());
         self.understood(now);

@@ -25,6 +25,7 @@ const HELP: &str = "\
 type what the caller says, or:
   /keys 1234#    the caller types        /silence 6s   the caller says nothing
   /feel 0.8      frustration from now on /state        everything that the plan knows
+  /in zh TEXT    the caller says it, surely in this language
   /quit          the caller hangs up     /help         this";
 
 /// Arguments of `sidetone talk`.
@@ -164,6 +165,18 @@ fn converse(
                     Err(_) => writeln!(out, "    a number from 0 to 1")?,
                 }
                 continue;
+            }
+            "/in" => {
+                let (tag, text) = rest.trim().split_once(' ').unwrap_or((rest.trim(), ""));
+                match Plan::heard_language(tag) {
+                    Some(language) => {
+                        talk.say(&Utterance { text, language: Some(language), ..Utterance::default() }, around)
+                    }
+                    None => {
+                        writeln!(out, "    `en` and `zh` are heard, `{tag}` is not")?;
+                        continue;
+                    }
+                }
             }
             "/quit" => talk.hang_up(),
             word if word.starts_with('/') => {

@@ -164,6 +164,7 @@ impl<'a> Compiler<'a, '_> {
     fn plan(mut self, language: String) -> Plan {
         let raw = self.raw;
         self.language(&language);
+        let languages = self.languages(&language);
         let intents = self.intents();
         self.slots();
         let validity = self.validity();
@@ -182,6 +183,7 @@ impl<'a> Compiler<'a, '_> {
         Plan {
             name: raw.name.as_ref().map(|name| name.text.clone()).unwrap_or_default(),
             language,
+            languages,
             voice: raw.voice.as_ref().map(|voice| voice.text.clone()),
             lexicon: self.lexicon(),
             lookup,
@@ -211,6 +213,33 @@ impl<'a> Compiler<'a, '_> {
                 format!("the built-in lines (read-backs, apologies) are English and Chinese, not `{language}`");
             self.report.warning(at, Code::Language, message, "give each `ask` its own `confirm` wording");
         }
+    }
+
+    /// Languages that callers may speak from the first word, and the numbers whose plans answer in them.
+    fn languages(&mut self, own: &str) -> Vec<(&'static str, String)> {
+        let raw = self.raw;
+        let mut found: Vec<(&'static str, String)> = Vec::new();
+        for (language, number) in &raw.languages {
+            let number = self.number(number);
+            let Some(tag) = lines::tag(&language.text) else {
+                let message = format!("`{}` is no language that is heard", short(&language.text));
+                self.report.error_help(&language.at, Code::Language, message, "`en` and `zh` are");
+                continue;
+            };
+            if lines::tag(own) == Some(tag) {
+                let message = format!("`{tag}` is the plan's own language");
+                let help =
+                    "`languages` names the others: in `languages: {zh: 200}` 200 is the number of the plan in Chinese";
+                self.report.error_help(&language.at, Code::Language, message, help);
+            } else if found.iter().any(|(known, _)| *known == tag) {
+                let message =
+                    format!("`{}` is the language `{tag}`, which has a number already", short(&language.text));
+                self.report.error(&language.at, Code::DuplicateKey, message);
+            } else {
+                found.push((tag, number));
+            }
+        }
+        found
     }
 
     fn lexicon(&mut self) -> Arc<Lexicon> {

@@ -6,7 +6,15 @@ use super::script::TransferFailure;
 
 /// Whether these lines are there in a language.
 pub(super) fn speak(language: &str) -> bool {
-    language.split('-').next() == Some("en") || chinese::is(language)
+    tag(language).is_some()
+}
+
+/// A language that is heard and spoken, without its region: `en` of `en-US`; `None` for one that is not.
+pub(super) fn tag(language: &str) -> Option<&'static str> {
+    match language.split('-').next() {
+        Some("en") => Some("en"),
+        _ => chinese::is(language).then_some("zh"),
+    }
 }
 
 /// A line of this file in the language of a plan.

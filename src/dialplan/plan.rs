@@ -18,6 +18,8 @@ use super::template::{TemplateId, Templates};
 pub struct Plan {
     pub(super) name: String,
     pub(super) language: String,
+    /// Other languages by their tags, and the numbers whose plans take over from callers who speak them.
+    pub(super) languages: Vec<(&'static str, String)>,
     pub(super) voice: Option<String>,
     pub(super) lexicon: Arc<Lexicon>,
     pub(super) lookup: Option<Lookup>,
@@ -322,6 +324,15 @@ impl Plan {
     pub fn language(&self) -> &str {
         &self.language
     }
+    /// Other languages that callers' first words may be in, by their tags (`zh`), and the numbers whose plans then take
+    /// over.
+    pub fn languages(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.languages.iter().map(|(tag, number)| (*tag, number.as_str()))
+    }
+    /// A language that is heard, without its region: `en` of `en-US`; `None` for one that is not.
+    pub fn heard_language(tag: &str) -> Option<&'static str> {
+        lines::tag(tag)
+    }
     /// Whether a day is written month first, as in the United States and in China.
     pub(super) fn month_first(&self) -> bool {
         let country = self.language.split('-').nth(1).unwrap_or("");
@@ -424,7 +435,7 @@ impl Plan {
             Step::Switch { number, .. } => Some(number.as_str()),
             _ => None,
         });
-        let mut numbers: Vec<&str> = named.collect();
+        let mut numbers: Vec<&str> = named.chain(self.languages().map(|(_, number)| number)).collect();
         numbers.sort_unstable();
         numbers.dedup();
         numbers

@@ -22,6 +22,8 @@ pub(super) struct Raw {
     pub(super) at: Span,
     pub(super) name: Option<Scalar>,
     pub(super) language: Option<Scalar>,
+    /// Other languages, and the numbers whose plans speak them.
+    pub(super) languages: Vec<(Scalar, Scalar)>,
     pub(super) voice: Option<Scalar>,
     pub(super) lookup: Option<RawLookup>,
     pub(super) profile: Option<RawProfile>,
@@ -151,6 +153,7 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Raw> {
     const KEYS: &[&str] = &[
         "dialplan",
         "language",
+        "languages",
         "voice",
         "speed",
         "caller",
@@ -208,6 +211,7 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Raw> {
         raw.hours.push(RawHours { name: name.clone(), days });
     }
     raw.holidays = steps::pairs(&mut f, "holidays");
+    raw.languages = steps::pairs(&mut f, "languages");
     raw.lexicon = steps::pairs(&mut f, "lexicon");
     raw.plans = steps::pairs(&mut f, "plans");
     if f.get("states").is_none() {

@@ -105,6 +105,8 @@ pub enum Act {
         interrupts: bool,
         /// How frustrated they are taken to be from now on.
         frustration: Option<f32>,
+        /// The language that it is surely in, by its tag: `zh`.
+        language: Option<&'static str>,
     },
     /// Is heard from a sound file.
     Audio {

@@ -16,6 +16,11 @@ pub fn plan_schema() -> Value {
         "properties": {
             "dialplan": described("name", "Its name."),
             "language": described("text", "Like `en-US`, which is also the default."),
+            "languages": {
+                "description": "Other languages (`zh`) that callers' first words may be in, and the numbers whose plans then take over.",
+                "type": "object",
+                "additionalProperties": any_text(),
+            },
             "voice": described("text", "A voice of voices/models.toml."),
             "speed": described("text", "How fast everything is said: x-slow to x-fast, 50% to 200%, or {{ profile.speed }}."),
             "caller": lookup(),
@@ -153,6 +158,7 @@ fn act() -> Value {
         "say": any_text(),
         "interrupts": { "type": "boolean" },
         "frustration": { "type": "number", "minimum": 0, "maximum": 1 },
+        "language": { "type": "string", "description": "The language that the words are surely in: `zh`." },
         "audio": { "type": "string" },
         "heard": any_text(),
         "keys": any_text(),

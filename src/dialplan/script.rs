@@ -44,6 +44,10 @@ pub enum Input {
     },
     /// One turn of the caller's, understood as well as it could be.
     Heard(Heard),
+    /// In which language (its tag: `zh`) the turn was said that comes next as [`Input::Heard`]; `None` if that is not
+    /// sure. Only while [`Script::heeds_language`]. If another plan is to take over for it, an [`Action::Switch`] follows
+    /// at once, and an [`Action::Listen`] behind [`Input::NotSwitched`].
+    Language(Option<&'static str>),
     /// A finished keypad entry: one key for a menu, the string for a slot (without `#`).
     Keys(String),
     /// The caller said nothing in time.

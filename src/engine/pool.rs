@@ -19,8 +19,8 @@ use super::voice::{VoiceEngine, VoiceSink, VoiceStream};
 use super::{EngineError, now};
 use crate::audio::{Rate, resample};
 use crate::call::ports::{
-    AbortFlag, Done, EmbedJob, Embedder, JobError, Keep, RecognizeJob, Recognizer, Reply, Role, SynthesizeJob,
-    Synthesizer, Tone, Transcript, TurnDetector, TurnEndJob, VoiceDetector,
+    AbortFlag, Done, EmbedJob, Embedder, JobError, Keep, LanguageJob, RecognizeJob, Recognizer, Reply, Role, Spoken,
+    SynthesizeJob, Synthesizer, Tone, Transcript, TurnDetector, TurnEndJob, VoiceDetector,
 };
 use crate::nlu::language;
 
@@ -121,7 +121,7 @@ pub struct Engines {
 /// What hears and understands one language.
 struct Tongue {
     tag: String,
-    recognition: Lane<RecognizeTask>,
+    recognition: Lane<HearTask>,
     embedding: Lane<EmbedTask>,
     embeddings: Mutex<Embeddings>,
 }
@@ -215,8 +215,23 @@ impl Engines {
             Role::Final => Class::Live,
         };
         let key = self.call.map(|call| (call, job.turn.0));
-        let (deadline, job) = (job.deadline, RecognizeTask { job, reply, submitted: now() });
+        let (deadline, job) = (job.deadline, HearTask::Words(job, reply, now()));
         self.tongue().recognition.submit(Entry { class, needed: deadline, deadline, key, job });
+    }
+
+    /// In which language it was said; answered by [`Done::Language`]. Asked of the first recogniser of another language
+    /// than English that comes into question: one of English alone knows no other. Whoever waits for words there goes
+    /// first.
+    pub fn language(&self, job: LanguageJob, reply: Reply) {
+        let tongues = &self.shared.tongues;
+        let able = tongues.iter().position(|tongue| tongue.tag != ENGLISH && job.among.contains(&tongue.tag.as_str()));
+        let Some(able) = able.or(self.shared.any_language.then_some(self.tongue)) else {
+            let why = "no model that tells languages is loaded".to_string();
+            return reply(Done::Language { turn: job.turn, result: Err(JobError::Failed(why)) });
+        };
+        let (deadline, job) = (job.deadline, HearTask::Language(job, reply));
+        let class = Class::Partial;
+        tongues[able].recognition.submit(Entry { class, needed: deadline, deadline, key: None, job });
     }
 
     /// Whether a turn is over; answered by [`Done::TurnEnd`]. It has a worker of its own, so that no recognition holds
@@ -299,32 +314,70 @@ impl std::fmt::Debug for Engines {
     }
 }
 
-struct RecognizeTask {
-    job: RecognizeJob,
-    reply: Reply,
-    submitted: Instant,
+/// What a recogniser is asked.
+enum HearTask {
+    Words(RecognizeJob, Reply, Instant),
+    Language(LanguageJob, Reply),
 }
 
-impl Job for RecognizeTask {
+/// What it found.
+enum Found {
+    Words(Transcript),
+    Language(Spoken),
+}
+
+impl HearTask {
+    fn abort_flag(&self) -> &AbortFlag {
+        match self {
+            Self::Words(job, ..) => &job.abort,
+            Self::Language(job, _) => &job.abort,
+        }
+    }
+}
+
+impl Job for HearTask {
     type Model = Box<dyn Recognizer>;
-    type Output = Transcript;
+    type Output = Found;
 
     fn unwanted(&self) -> bool {
-        self.job.abort.is_aborted()
+        self.abort_flag().is_aborted()
     }
 
     fn abort(&self) -> Option<AbortFlag> {
-        Some(self.job.abort.clone())
+        match self {
+            Self::Words(job, ..) => Some(job.abort.clone()),
+            // It cannot be stopped once it runs, and is of use until it is done.
+            Self::Language(..) => None,
+        }
     }
 
-    fn run(&self, model: &mut Self::Model) -> Result<Transcript, JobError> {
-        let job = &self.job;
-        model.recognize(&samples(&job.pcm, job.rate)?, &job.hint, job.role, &job.abort)
+    fn run(&self, model: &mut Self::Model) -> Result<Found, JobError> {
+        match self {
+            Self::Words(job, ..) => {
+                model.recognize(&samples(&job.pcm, job.rate)?, &job.hint, job.role, &job.abort).map(Found::Words)
+            }
+            Self::Language(job, _) => model.language(&samples(&job.pcm, job.rate)?, &job.among).map(Found::Language),
+        }
     }
 
-    fn answer(self, result: Result<Transcript, JobError>) {
-        let took = self.submitted.elapsed();
-        (self.reply)(Done::Heard { turn: self.job.turn, role: self.job.role, result, took });
+    fn answer(self, result: Result<Found, JobError>) {
+        let odd = || JobError::Failed("a recogniser answered what it was not asked".to_string());
+        match self {
+            Self::Words(job, reply, submitted) => {
+                let result = result.and_then(|found| match found {
+                    Found::Words(words) => Ok(words),
+                    Found::Language(_) => Err(odd()),
+                });
+                reply(Done::Heard { turn: job.turn, role: job.role, result, took: submitted.elapsed() });
+            }
+            Self::Language(job, reply) => {
+                let result = result.and_then(|found| match found {
+                    Found::Language(spoken) => Ok(spoken),
+                    Found::Words(_) => Err(odd()),
+                });
+                reply(Done::Language { turn: job.turn, result });
+            }
+        }
     }
 }
 

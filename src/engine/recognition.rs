@@ -10,7 +10,7 @@ use super::moonshine::Moonshine;
 use super::pool::Factory;
 use super::whisper::{Tongue, WhisperModel};
 use super::{EngineError, RecognitionConfig, onnx};
-use crate::call::ports::{AbortFlag, Hint, JobError, Recognizer, Role, Transcript};
+use crate::call::ports::{AbortFlag, Hint, JobError, Recognizer, Role, Spoken, Transcript};
 use crate::nlu::word_errors::spoken_words;
 use crate::nlu::yes_no::yes_no;
 
@@ -132,6 +132,18 @@ impl Recognizer for Ears {
         }
         let second = self.hear(other, &sound)?;
         Ok(if second.text.is_empty() { first } else { second })
+    }
+
+    /// By the first model that can tell.
+    fn language(&mut self, pcm: &[f32], among: &[&'static str]) -> Result<Spoken, JobError> {
+        let mut told = Err(JobError::Failed("no recogniser tells languages".to_string()));
+        for model in &mut self.models {
+            told = model.language(pcm, among);
+            if told.is_ok() {
+                break;
+            }
+        }
+        told
     }
 }
 

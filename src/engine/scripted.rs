@@ -6,7 +6,7 @@
 
 use crate::audio::Rate;
 use crate::call::ports::{
-    AbortFlag, Embedder, Hint, JobError, Recognizer, Role, Synthesizer, Transcript, TurnDetector, VoiceDetector,
+    AbortFlag, Embedder, Hint, JobError, Recognizer, Role, Spoken, Synthesizer, Transcript, TurnDetector, VoiceDetector,
 };
 
 /// Rate of the scripted voice, Hz.
@@ -36,7 +36,8 @@ pub fn spoken(text: &str) -> Vec<i16> {
     pcm
 }
 
-/// Hears what [`spoken`] said; anything else is silence to it.
+/// Hears what [`spoken`] said; anything else is silence to it. What begins with the tag of a language that comes into
+/// question (`zh wo de yu e`) is in that language, all else in the first of them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ScriptedRecognizer;
 
@@ -48,6 +49,14 @@ impl Recognizer for ScriptedRecognizer {
         let text = read(pcm);
         let confidence = if text.is_empty() { 0.0 } else { 1.0 };
         Ok(Transcript { text, confidence })
+    }
+
+    fn language(&mut self, pcm: &[f32], among: &[&'static str]) -> Result<Spoken, JobError> {
+        let text = read(pcm);
+        let first = text.split_whitespace().next().unwrap_or_default();
+        let language = among.iter().find(|tag| **tag == first).or(among.first()).copied();
+        let none = || JobError::Failed("no language comes into question".to_string());
+        language.map(|language| Spoken { language, probability: 1.0 }).ok_or_else(none)
     }
 }
 

@@ -9,14 +9,14 @@ use std::sync::{Arc, Mutex};
 
 use whisper_rs::{
     FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperError, WhisperState, WhisperTokenId,
-    install_logging_hooks,
+    get_lang_id, install_logging_hooks,
 };
 
 use super::EngineError;
 use super::lane::lock;
 use super::tidy::{fits, is_implausible, says_twice, speech_only, without_loop, without_run};
 pub use super::whisper_language::Tongue;
-use crate::call::ports::{AbortFlag, Hint, JobError, Recognizer, Role, Transcript};
+use crate::call::ports::{AbortFlag, Hint, JobError, Recognizer, Role, Spoken, Transcript};
 
 const RATE: usize = 16_000;
 /// A sound that never rises above this is silence: -60 dBFS.
@@ -27,6 +27,8 @@ const FULL_CONTEXT: i32 = 1500;
 const LEAST_CONTEXT: i32 = 512;
 /// whisper.cpp computes nothing of less than 100 ms; what is shorter is padded to this.
 const LEAST_SAMPLES: usize = RATE / 4;
+/// A language is told by so much of an utterance at most: 7 s, which the least context holds.
+const LANGUAGE_SAMPLES: usize = 7 * RATE;
 /// Letters of expected words that are used, and the tokens that they may take: half of what Whisper reads at most.
 const MOST_PROMPT: usize = 400;
 const PROMPT_TOKENS: usize = 220;
@@ -176,6 +178,14 @@ impl Whisper {
     }
 }
 
+/// The likeliest of these languages, by Whisper's probabilities of all that it knows.
+fn likeliest(all: &[f32], among: &[&'static str]) -> Option<Spoken> {
+    let of = |tag: &str| get_lang_id(tag).and_then(|id| all.get(usize::try_from(id).ok()?)).copied().unwrap_or(0.0);
+    let sum: f32 = among.iter().map(|tag| of(tag)).sum();
+    let language = *among.iter().max_by(|a, b| of(a).total_cmp(&of(b)))?;
+    (sum > 0.0).then(|| Spoken { language, probability: of(language) / sum })
+}
+
 impl Recognizer for Whisper {
     fn recognize(&mut self, pcm: &[f32], hint: &Hint, role: Role, abort: &AbortFlag) -> Result<Transcript, JobError> {
         // Out of nothing Whisper makes whole sentences, in some languages with confidence.
@@ -208,5 +218,26 @@ impl Recognizer for Whisper {
         }
         let second = self.run(pcm, hint, FULL_CONTEXT)?;
         Ok(tidied(second))
+    }
+
+    /// One run of the encoder and one step of the decoder.
+    fn language(&mut self, pcm: &[f32], among: &[&'static str]) -> Result<Spoken, JobError> {
+        let failed = |error: WhisperError| JobError::Failed(error.to_string());
+        if !self.model.0.is_multilingual() {
+            return Err(JobError::Failed("this model hears English only".to_string()));
+        }
+        let pcm = &pcm[..pcm.len().min(LANGUAGE_SAMPLES)];
+        if pcm.len() < LEAST_SAMPLES {
+            return Err(JobError::Failed("too little was said to tell its language".to_string()));
+        }
+        *lock(&self.abort) = AbortFlag::default();
+        // whisper.cpp takes the context of the run before it. This run makes the spectrogram, and is told to stop at 100 ms:
+        // before it has computed anything else.
+        let mut params = self.parameters.clone();
+        params.set_audio_ctx(context_for(pcm.len()));
+        params.set_duration_ms(100);
+        self.state.full(params, pcm).map_err(failed)?;
+        let (_, all) = self.state.lang_detect(0, 1).map_err(failed)?;
+        likeliest(&all, among).ok_or_else(|| JobError::Failed("it is none of these languages".to_string()))
     }
 }

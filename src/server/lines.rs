@@ -80,6 +80,21 @@ pub enum LineError {
         /// The number.
         number: String,
     },
+    /// A number that is to answer callers of another language, and whose plan is not in it.
+    #[error(
+        "the plan {path} sends callers who speak `{language}` to the number `{number}`, whose plan {other}: name the \
+         number of a plan with `language: {language}`"
+    )]
+    Languages {
+        /// The plan.
+        path: PathBuf,
+        /// The language's tag.
+        language: &'static str,
+        /// The number.
+        number: String,
+        /// What is the matter with its plan.
+        other: String,
+    },
     /// A language whose models were not loaded with the engines.
     #[error(
         "the plan {path} is in the language `{language}`, whose models are not loaded: `en` and `zh` are known, and a \
@@ -173,6 +188,30 @@ impl Loader {
         Ok(Arc::new(line))
     }
 
+    /// Whether the numbers for callers of other languages have plans in them, and what tells the languages is loaded.
+    fn languages_answered(&self, path: &Path, plan: &Plan) -> Result<(), LineError> {
+        let routes = &self.config.routes;
+        for (language, number) in plan.languages() {
+            let route = routes.iter().find(|r| r.number == number).or_else(|| routes.iter().find(|r| r.number == "*"));
+            let other = match route.map(|route| read_plan(&plan_file(&route.plan))) {
+                // Told elsewhere: a number without a route, a plan with mistakes.
+                None | Some(Err(_)) => continue,
+                Some(Ok(other)) => Plan::heard_language(other.language()).unwrap_or("another language"),
+            };
+            let wrong = |other: String| {
+                let (path, number) = (path.to_owned(), number.to_owned());
+                Err(LineError::Languages { path, language, number, other })
+            };
+            if other != language {
+                return wrong(format!("is in `{other}`"));
+            }
+            if self.engines.in_language(language).is_none() {
+                return wrong("is in a language whose models were not loaded at the start: start again".to_owned());
+            }
+        }
+        Ok(())
+    }
+
     /// Blocks while the examples are embedded.
     fn line(&self, folder: &Path) -> Result<Line, LineError> {
         let Self { config, .. } = self;
@@ -190,6 +229,7 @@ impl Loader {
         if let Some(number) = plan.switches().into_iter().find(|number| !answered(number)) {
             return Err(LineError::Switch { path: path.clone(), number: number.to_owned() });
         }
+        self.languages_answered(&path, &plan)?;
         let unknown = || LineError::Language { path: path.clone(), language: plan.language().to_owned() };
         let engines = self.engines.in_language(plan.language()).ok_or_else(unknown)?;
         let vectors = embed(&plan, &engines)?;

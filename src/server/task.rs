@@ -326,6 +326,7 @@ impl Task {
         while let Some(output) = self.call.poll() {
             match output {
                 Output::Recognize(job) => self.engines.recognize(job, self.reply()),
+                Output::Language(job) => self.engines.language(job, self.reply()),
                 Output::TurnEnd(job) => self.engines.turn_end(job, self.reply()),
                 Output::Synthesize(job) => self.engines.synthesize(job, self.reply()),
                 Output::Embed(job) => self.engines.embed(job, self.reply()),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Engines;
 use crate::call::io::Output;
 use crate::call::line::{Agents, Line};
-use crate::call::ports::{Done, Role, Transcript};
+use crate::call::ports::{Done, Role, Spoken, Transcript};
 use crate::call::services::{Model, Models};
 use crate::call::understand::Understanding;
 use crate::dialplan::Plan;
@@ -35,6 +35,8 @@ pub struct Costs {
     pub embedding: Duration,
     /// A look-up.
     pub fetch: Duration,
+    /// Which language it is.
+    pub language: Duration,
 }
 
 impl Default for Costs {
@@ -47,6 +49,7 @@ impl Default for Costs {
             synthesis: Duration::from_millis(120),
             embedding: Duration::from_millis(6),
             fetch: Duration::from_millis(40),
+            language: Duration::from_millis(250),
         }
     }
 }
@@ -100,6 +103,13 @@ impl Engines for Scripted {
                 let open = saying.trim_end().ends_with([',', '…']) || saying.trim_end().ends_with("..");
                 let took = self.costs.turn_end;
                 Some((took, Done::TurnEnd { turn: job.turn, result: Ok(if open { 0.1 } else { 0.9 }), took }))
+            }
+            Output::Language(job) => {
+                // Chinese signs are Chinese.
+                let chinese = saying.chars().any(|sign| ('\u{4e00}'..'\u{9fff}').contains(&sign));
+                let language = if chinese { "zh" } else { "en" };
+                let result = Ok(Spoken { language, probability: 0.99 });
+                Some((self.costs.language, Done::Language { turn: job.turn, result }))
             }
             Output::Embed(job) => {
                 let took = self.costs.embedding;

@@ -470,6 +470,8 @@ fn epoch() -> Instant {
 }
 
 #[cfg(test)]
+mod language_tests;
+#[cfg(test)]
 mod message_tests;
 #[cfg(test)]
 mod plan_tests;

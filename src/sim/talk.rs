@@ -91,6 +91,13 @@ pub enum Told {
         /// The words hold a value, a yes or a no, or say which of two was meant.
         answers: bool,
     },
+    /// The caller's first words were surely in this language.
+    Spoke {
+        /// The words.
+        text: String,
+        /// Its tag: `zh`.
+        language: &'static str,
+    },
     /// How the caller feels after that.
     Felt {
         /// 0..1.
@@ -193,6 +200,8 @@ pub struct Utterance<'a> {
     pub voice: Option<Features>,
     /// While we speak, rather than after.
     pub interrupts: bool,
+    /// The language that they are surely in, by its tag (`zh`), where that is known.
+    pub language: Option<&'static str>,
 }
 
 /// One conversation.
@@ -300,6 +309,9 @@ impl Talk {
         if said.interrupts {
             self.events.push(emotion::Event::Interruption);
         }
+        if self.speaks(said, around) {
+            return std::mem::take(&mut self.told);
+        }
         let expected = self.listening.is_some() && self.script.hears_masked();
         let meaning = self.understand(said.text, around);
         let plan = Arc::clone(&self.line.plan);
@@ -321,6 +333,21 @@ impl Talk {
             self.run(Input::Heard(meaning.into_heard(said.text.to_owned())), around);
         }
         std::mem::take(&mut self.told)
+    }
+
+    /// Whether another plan takes over because of the language of the caller's first words.
+    fn speaks(&mut self, said: &Utterance<'_>, around: &mut dyn Surroundings) -> bool {
+        if said.language.is_none() || self.listening.is_none() || !self.script.heeds_language() {
+            return false;
+        }
+        let before = self.told.len();
+        self.run(Input::Language(said.language), around);
+        if self.ending.is_some()
+            && let Some(language) = said.language
+        {
+            self.told.insert(before, Told::Spoke { text: said.text.to_owned(), language });
+        }
+        self.ending.is_some()
     }
 
     /// The caller types.

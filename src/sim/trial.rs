@@ -136,11 +136,11 @@ impl Stage {
             return;
         }
         let told = match act {
-            Act::Say { text, interrupts, frustration } => {
+            Act::Say { text, interrupts, frustration, language } => {
                 if let Some(frustration) = frustration {
                     self.talk.feign(*frustration);
                 }
-                self.talk.say(&Utterance { text, voice: None, interrupts: *interrupts }, around)
+                self.talk.say(&Utterance { text, voice: None, interrupts: *interrupts, language: *language }, around)
             }
             Act::Audio { file, heard } => {
                 let voice = match (around.tools.voice)(file) {
@@ -150,7 +150,7 @@ impl Stage {
                         None
                     }
                 };
-                self.talk.say(&Utterance { text: heard, voice, interrupts: false }, around)
+                self.talk.say(&Utterance { text: heard, voice, ..Utterance::default() }, around)
             }
             Act::Keys(keys) => self.talk.keys(keys, around),
             Act::Silence(time) => {
@@ -370,6 +370,7 @@ pub fn written(told: &Told) -> Option<String> {
             (None, Some((question, _))) => format!("> {text} [knowledge: {question}]"),
             (None, None) => format!("> {text}"),
         },
+        Told::Spoke { text, language } => format!("> {text} [in {language}]"),
         Told::Felt { .. } => return None,
         Told::Keys(keys) => format!("> keys {keys}"),
         Told::NoInput => "* no input".into(),

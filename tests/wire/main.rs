@@ -14,6 +14,7 @@ mod command_line;
 mod device;
 mod house;
 mod keypad;
+mod languages;
 mod memory;
 mod returning;
 mod rfc4475;

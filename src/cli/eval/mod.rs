@@ -3,6 +3,7 @@
 pub mod asr;
 pub mod emotion;
 pub mod intents;
+pub mod language;
 mod sets;
 pub mod turns;
 
@@ -26,6 +27,8 @@ enum What {
     Emotion(emotion::Args),
     /// Intents on a labelled set of sentences.
     Intents(intents::Args),
+    /// In which language first words are said.
+    Language(language::Args),
     /// Turns that are ended too early or too late, and prompts that stop for no reason.
     Turns(turns::Args),
 }
@@ -36,6 +39,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         What::Asr(args) => asr::run(args),
         What::Emotion(args) => emotion::run(args),
         What::Intents(args) => intents::run(args),
+        What::Language(args) => language::run(args),
         What::Turns(args) => turns::run(args),
     }
 }

@@ -215,13 +215,12 @@ impl Compiler<'_, '_> {
     }
 
     /// A number that callers could have dialled, as the configuration's routes have it.
-    fn number(&mut self, text: &Scalar) -> String {
+    pub(super) fn number(&mut self, text: &Scalar) -> String {
         let written = text.text.trim();
         let graphic = written.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-_.#".contains(&byte));
         if written.is_empty() || !graphic {
             let message = format!("`{}` is no number of a route", short(written));
-            let help =
-                "the number that the other plan answers, as `[[route]]` of the configuration has it: `switch: 200`";
+            let help = "the number that the other plan answers, as `[[route]]` of the configuration has it, like 200";
             self.report.error_help(&text.at, Code::BadTarget, message, help);
         }
         written.to_string()

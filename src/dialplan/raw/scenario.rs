@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::civil::DateTime;
 
 use super::super::diagnostic::{Code, Report, Span, short};
+use super::super::lines;
 use super::super::plan::Plan;
 use super::super::scenario::{Act, Compare, Expectation, Expected, Outcome, Scenario, Stub, Turn};
 use super::super::script::{Thought, TransferFailure};
@@ -220,9 +221,10 @@ fn turn(node: &Node, plan: Option<&Plan>, report: &mut Report<'_>) -> Option<Tur
 }
 
 fn act(node: &Node, report: &mut Report<'_>) -> Option<Act> {
-    const KEYS: &[&str] = &["say", "interrupts", "frustration", "audio", "heard", "keys", "silence", "hangs_up"];
+    const KEYS: &[&str] =
+        &["say", "interrupts", "frustration", "language", "audio", "heard", "keys", "silence", "hangs_up"];
     if let Node::Scalar(words) = node {
-        return Some(Act::Say { text: words.text.clone(), interrupts: false, frustration: None });
+        return Some(Act::Say { text: words.text.clone(), interrupts: false, frustration: None, language: None });
     }
     let mut f = Fields::new(node, "what the caller does", KEYS, report)?;
     let given: Vec<&str> =
@@ -232,7 +234,7 @@ fn act(node: &Node, report: &mut Report<'_>) -> Option<Act> {
         f.report.error(node.at(), Code::MissingKey, message);
         return None;
     };
-    for (key, goes_with) in [("interrupts", "say"), ("frustration", "say"), ("heard", "audio")] {
+    for (key, goes_with) in [("interrupts", "say"), ("frustration", "say"), ("language", "say"), ("heard", "audio")] {
         if f.has(key) && *kind != goes_with {
             f.report.error(node.at(), Code::UnknownKey, format!("`{key}` stands beside `{goes_with}` only"));
         }
@@ -247,7 +249,15 @@ fn act(node: &Node, report: &mut Report<'_>) -> Option<Act> {
                 }
                 score
             });
-            Some(Act::Say { text, interrupts: f.switch("interrupts").unwrap_or(false), frustration })
+            let language = f.text("language").and_then(|text| {
+                let tag = lines::tag(&text.text);
+                if tag.is_none() {
+                    let message = format!("`{}` is no language that is heard", short(&text.text));
+                    f.report.error_help(&text.at, Code::Language, message, "`en` and `zh` are");
+                }
+                tag
+            });
+            Some(Act::Say { text, interrupts: f.switch("interrupts").unwrap_or(false), frustration, language })
         }
         "audio" => {
             let (file, heard) = (f.required_text("audio")?.text, f.text("heard"));

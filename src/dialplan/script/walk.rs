@@ -28,6 +28,8 @@ pub(super) const NOTIFY_COST: u32 = 10;
 pub(super) const MESSAGE_COST: u32 = 60;
 /// Places that a `return` may lead back to; the oldest is forgotten.
 pub(super) const MAX_RETURNS: usize = 8;
+/// Turns whose language is asked, while nothing has been understood.
+const FIRST_WORDS: u32 = 2;
 /// Intents that the briefing recalls.
 const MAX_ASKED: usize = 5;
 
@@ -150,6 +152,10 @@ pub struct Script {
     pub(super) begins: Option<usize>,
     /// Whether feelings are inferred in this call.
     pub(super) feels: bool,
+    /// Turns whose language may still be asked.
+    pub(super) first_words: u32,
+    /// The wait that was left for another plan, by the caller's language.
+    pub(super) left: Option<Pause>,
     pub(super) out: VecDeque<Action>,
     pub(super) watched: super::look::Watched,
 }
@@ -189,6 +195,8 @@ impl Script {
             calm_voice: plan.calm_voice.clone(),
             feels: true,
             begins: None,
+            first_words: if plan.languages.is_empty() { 0 } else { FIRST_WORDS },
+            left: None,
             out: VecDeque::new(),
             watched: None,
             plan,
@@ -234,6 +242,7 @@ impl Script {
             (Wait::Recording, Input::Recorded(result)) => self.recorded(result),
             (Wait::Switching, Input::NotSwitched(why)) => self.not_switched(&why),
             (Wait::Transferring(back), Input::TransferFailed(failure)) => self.transfer_failed(back, failure),
+            (Wait::Pause(pause), Input::Language(tag)) => self.spoken_in(pause, tag),
             (Wait::Pause(pause), input @ (Input::Heard(_) | Input::Keys(_) | Input::NoInput)) => {
                 let meaning = self.understand(pause, input);
                 self.turn(pause, meaning);
@@ -335,6 +344,8 @@ impl Script {
             // Neither understood nor not: that shows by the answer.
             Meaning::Unsure(_) => self.variables.unheard = 0,
             _ => {
+                // Who is understood speaks the plan's language.
+                self.first_words = 0;
                 self.variables.misses = 0;
                 self.variables.unheard = 0;
             }

@@ -174,7 +174,7 @@ fn every_verb_and_every_filter_is_in_the_guide() {
 #[test]
 fn the_five_plans_go_where_the_guide_says() {
     let plans: Vec<String> = blocks().into_iter().map(|(_, b)| b).filter(|b| b.starts_with("dialplan:")).collect();
-    assert_eq!(plans.len(), 10);
+    assert_eq!(plans.len(), 11);
     let mut cinema = Call::new(&plans[0]);
     cinema.start();
     assert_eq!(cinema.types("1")[1], "say Tonight at eight we show Casablanca.");

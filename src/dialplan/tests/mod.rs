@@ -8,6 +8,7 @@ mod context;
 mod examples;
 mod forms;
 mod guide;
+mod languages;
 mod limits;
 mod messages;
 mod parts;
